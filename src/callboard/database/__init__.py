@@ -1,0 +1,25 @@
+"""The one writer with group commit, the readers, the SQL, the migrations.
+
+Owns: everything that speaks SQL. Touches no other room of the house.
+
+Always holds: `commit` returns only when the unit would survive a power cut. A commit that fails stops all further
+writing (`DatabaseStopped`): the process has to start again from what the database holds.
+"""
+
+from callboard.database.interface import Database, DatabaseStopped, Row
+from callboard.database.units import Append, Appended, Column, Delete, Kind, Put, Table, Unit, Value
+
+__all__ = [
+    "Append",
+    "Appended",
+    "Column",
+    "Database",
+    "DatabaseStopped",
+    "Delete",
+    "Kind",
+    "Put",
+    "Row",
+    "Table",
+    "Unit",
+    "Value",
+]

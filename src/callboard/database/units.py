@@ -1,0 +1,92 @@
+"""A unit of work as data: what the one writer commits.
+
+Owns: the shapes `Table`, `Put`, `Delete`, `Append` and `Unit`, and what comes back, `Appended`.
+
+Always holds: a unit is committed whole or not at all, and units are committed in the order they were submitted.
+Within a unit (and within the group of units that one transaction commits) the last `Put` or `Delete` of a key wins.
+Nothing here knows SQL: the two back ends write their statements from the `Table` definitions.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+Value = str | int | float | bytes | bool | None
+
+
+class Kind(StrEnum):
+    """Column types, in PostgreSQL's words; SQLite's affinities follow from them."""
+
+    TEXT = "text"
+    BIGINT = "bigint"
+    BYTES = "bytea"
+    REAL = "double precision"
+    BOOLEAN = "boolean"
+
+
+class Column(NamedTuple):
+    name: str
+    kind: Kind
+
+
+class Table(NamedTuple):
+    """A table whose rows are written whole: `columns` in order, the first `key` of them its primary key."""
+
+    name: str
+    columns: tuple[Column, ...]
+    key: int
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        return self.columns[: self.key]
+
+
+class Put(NamedTuple):
+    """Insert the row, or overwrite the row with the same key. `row` has a value for every column, in order."""
+
+    table: Table
+    row: tuple[Value, ...]
+
+
+class Delete(NamedTuple):
+    """Delete the row with this key, if there is one. `key` has a value for every key column, in order."""
+
+    table: Table
+    key: tuple[Value, ...]
+
+
+class Append(NamedTuple):
+    """Append one event to the log. The writer gives it the next `seq` of its `stream` and the next `position`.
+
+    `body` is the JSON envelope, rendered once: the bytes that every reader and every delivery will see.
+    """
+
+    id: str
+    stream: str
+    type: str
+    room_id: str
+    session_id: str
+    peer_id: str
+    at: int
+    actor: str
+    cause: str
+    body: bytes
+
+
+class Unit(NamedTuple):
+    """What is committed together: rows and events."""
+
+    rows: tuple[Put | Delete, ...] = ()
+    events: tuple[Append, ...] = ()
+
+
+class Appended(NamedTuple):
+    """Where an appended event came to stand.
+
+    `position` orders all events of the database (gaps are allowed, order of commit is guaranteed: once a position is
+    visible, no smaller one will appear later). `seq` counts the events of its stream: 1, 2, 3, … without a gap.
+    """
+
+    position: int
+    seq: int

@@ -1,0 +1,48 @@
+"""What a transition produces: rows to write, events to report. No SQL, no I/O.
+
+Owns: `Changes`, `Fact`.
+
+Always holds: the rows and the facts of one `Changes` are committed in one transaction (DESIGN §1.1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from callboard.database import Delete, Put
+from callboard.events import Payload
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that happened and is to be reported: a payload and its circumstances.
+
+    `stream` orders it: the session's id, or the room's id for what happens while no session is open.
+    `at` is nanoseconds since the epoch. `actor` says who (`peer:<id>`, `api`, `server`), `cause` what made it happen
+    (`websocket leave`, `rest end-room`, `deadline`, `restart`, …): both are for people, not for programs.
+    """
+
+    id: str
+    payload: Payload
+    stream: str
+    at: int
+    template_id: str
+    room_id: str = ""
+    session_id: str = ""
+    peer_id: str = ""
+    actor: str = "server"
+    cause: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Rows and facts that belong together. `a + b` puts them one after the other."""
+
+    rows: tuple[Put | Delete, ...] = ()
+    facts: tuple[Fact, ...] = field(default=())
+
+    def __add__(self, other: Changes) -> Changes:
+        return Changes(self.rows + other.rows, self.facts + other.facts)
+
+    def __bool__(self) -> bool:
+        return bool(self.rows or self.facts)
