@@ -1,11 +1,11 @@
 """The stored things of a workspace: `Workspace`, `Template` (with its roles), `Room`.
 
-Owns: their shapes, defaults and ranges (platform.md §2.1, §2.2). No I/O and no decisions: what needs more than
-one field to judge is in `templates.py` and `rooms.py`.
+Owns: their shapes, defaults and ranges (platform.md §2.1, §2.2). No I/O and no decisions: what needs more
+than one field to judge is in `templates.py` and `rooms.py`.
 
 Always holds: instances are values; nobody changes one in place (the mappings inside are to be read only).
-Instants are nanoseconds since the epoch, bit rates kilobits per second, sizes pixels, durations seconds. Secrets
-are not in a `repr`. A template and everything in it is camelCase on the wire, a room is snake_case
+Instants are nanoseconds since the epoch, bit rates kilobits per second, sizes pixels, durations seconds.
+Secrets are not in a `repr`. A template and everything in it is camelCase on the wire, a room is snake_case
 (platform.md §0.2).
 """
 
@@ -294,8 +294,8 @@ class Room(Struct, frozen=True, kw_only=True):
     """A room. It is never deleted; `enabled` false lets a running session go on and nobody in any more.
 
     `region` "" means the template's, `size` 0 the largest that `large_room` allows, `max_duration_seconds` 0
-    the server's limit. `recording_info` None means that the template's recording settings hold, also after they
-    change.
+    the server's limit. `recording_info` None means that the template's recording settings hold, also after
+    they change.
     """
 
     id: str
