@@ -86,7 +86,9 @@ class Appended(NamedTuple):
 
     `position` orders all events of the database (gaps are allowed, order of commit is guaranteed: once a position is
     visible, no smaller one will appear later). `seq` counts the events of its stream: 1, 2, 3, … without a gap.
+    `committed_at` is the writer's clock when it wrote the transaction, in nanoseconds since the epoch (UTC).
     """
 
     position: int
     seq: int
+    committed_at: int

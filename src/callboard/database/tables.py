@@ -1,0 +1,130 @@
+"""The tables whose rows are written whole, as the writer sees them.
+
+Owns: one `Table` per table that rooms, webhooks and jobs put rows into. `stream` and `event` are not among them: only
+the writer touches those, when it appends events.
+
+Always holds: names, types and keys here are those of the migrated schema, on both back ends (a test compares them).
+No column is ever null: what is absent is `''`, `0` or `False`, and what that means is said here.
+"""
+
+from __future__ import annotations
+
+from callboard.database.units import Column, Kind, Table
+
+TEXT, BIGINT, REAL, BOOLEAN = Kind.TEXT, Kind.BIGINT, Kind.REAL, Kind.BOOLEAN
+
+
+def _table(name: str, key: int, /, **columns: Kind) -> Table:
+    """A table with these columns, in this order; the first `key` of them are its primary key."""
+    return Table(name, tuple(Column(column, kind) for column, kind in columns.items()), key)
+
+
+WORKSPACE = _table(
+    "workspace",
+    1,
+    id=TEXT,
+    app_id=TEXT,
+    access_key=TEXT,
+    secret=TEXT,
+    created_at=BIGINT,
+)
+"""The account that owns everything here, and its credentials."""
+
+TEMPLATE = _table(
+    "template",
+    1,
+    id=TEXT,
+    name=TEXT,
+    name_key=TEXT,
+    document=TEXT,
+    created_at=BIGINT,
+    updated_at=BIGINT,
+)
+"""`name_key` is the name as it is looked up (its normal form is the rooms' business); `document` is JSON."""
+
+ROOM = _table(
+    "room",
+    1,
+    id=TEXT,
+    name=TEXT,
+    name_key=TEXT,
+    template_id=TEXT,
+    enabled=BOOLEAN,
+    document=TEXT,
+    created_at=BIGINT,
+    updated_at=BIGINT,
+)
+"""`document` is JSON: what is not looked up by."""
+
+SESSION = _table(
+    "session",
+    1,
+    id=TEXT,
+    room_id=TEXT,
+    template_id=TEXT,
+    opened_at=BIGINT,
+    closed_at=BIGINT,
+)
+"""`closed_at` is 0 while the session is open."""
+
+PEER = _table(
+    "peer",
+    3,
+    session_id=TEXT,
+    peer_id=TEXT,
+    joined_at=BIGINT,
+    room_id=TEXT,
+    user_id=TEXT,
+    name=TEXT,
+    data=TEXT,
+    role=TEXT,
+    kind=TEXT,
+    left_at=BIGINT,
+    reason=TEXT,
+    message=TEXT,
+)
+"""One row per join (a peer id can come back): `left_at` is 0 while the peer is in the room."""
+
+ENDPOINT = _table(
+    "endpoint",
+    1,
+    id=TEXT,
+    document=TEXT,
+    created_at=BIGINT,
+    updated_at=BIGINT,
+)
+"""A webhook endpoint; `document` is JSON."""
+
+DELIVERY_MARK = _table(
+    "delivery_mark",
+    1,
+    endpoint_id=TEXT,
+    position=BIGINT,
+)
+"""Every event up to `position` has been delivered to the endpoint (or given up for it)."""
+
+DELIVERY_CURSOR = _table(
+    "delivery_cursor",
+    2,
+    endpoint_id=TEXT,
+    stream=TEXT,
+    seq=BIGINT,
+    position=BIGINT,
+)
+"""How far one lane has come: the last `seq` of the stream that is done with, and that event's position."""
+
+ATTEMPT = _table(
+    "attempt",
+    3,
+    event_id=TEXT,
+    endpoint_id=TEXT,
+    number=BIGINT,
+    at=BIGINT,
+    status=BIGINT,
+    error=TEXT,
+    seconds=REAL,
+)
+"""One try to deliver one event: `number` is 1, 2, …; `status` is the HTTP status, 0 if there was no answer."""
+
+TABLES = (WORKSPACE, TEMPLATE, ROOM, SESSION, PEER, ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT)
+"""All of the above."""

@@ -1,0 +1,79 @@
+"""An event as it stands in the ledger, and how readers choose among them. Pure.
+
+Owns: `Recorded`, `Filter`.
+
+Always holds: what a subscriber is given right after a commit and what is read from the database later are the same
+`Recorded`, field by field: `body` is the very bytes that were committed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from callboard.database import Append, Appended, Row
+
+
+class Recorded(NamedTuple):
+    """One committed event: the fact's circumstances, where it came to stand, and its rendered body.
+
+    `position` orders all events, `seq` counts those of `stream` (1, 2, 3, … without a gap). `at` is when it happened,
+    `committed_at` when it was committed: nanoseconds since the epoch (UTC). `body` is the JSON envelope.
+    """
+
+    position: int
+    id: str
+    stream: str
+    seq: int
+    type: str
+    room_id: str
+    session_id: str
+    peer_id: str
+    at: int
+    committed_at: int
+    actor: str
+    cause: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which events a reader wants: every condition that is set must hold. An empty one holds for all."""
+
+    types: frozenset[str] = frozenset()
+    room_id: str = ""
+    session_id: str = ""
+
+    def accepts(self, recorded: Recorded) -> bool:
+        return (
+            (not self.types or recorded.type in self.types)
+            and (not self.room_id or recorded.room_id == self.room_id)
+            and (not self.session_id or recorded.session_id == self.session_id)
+        )
+
+
+EVERYTHING = Filter()
+
+
+def recorded_of(append: Append, appended: Appended) -> Recorded:
+    """The record of an event that was just committed."""
+    return Recorded(
+        position=appended.position,
+        id=append.id,
+        stream=append.stream,
+        seq=appended.seq,
+        type=append.type,
+        room_id=append.room_id,
+        session_id=append.session_id,
+        peer_id=append.peer_id,
+        at=append.at,
+        committed_at=appended.committed_at,
+        actor=append.actor,
+        cause=append.cause,
+        body=append.body,
+    )
+
+
+def recorded_row(row: Row) -> Recorded:
+    """The record in a row of `database/queries/events.sql` (the queries' column order is the field order here)."""
+    return Recorded(*row)  # type: ignore[arg-type]  # the schema's types, which the conformance suite checks
