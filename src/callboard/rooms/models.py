@@ -17,7 +17,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType, field
 
 Region = Literal["auto", "in", "us", "eu"]
 Source = Literal["audio", "video", "screen", "simulcast"]
-RoleName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9 ._:-]+$")]
+# `$(?!\n)`: Python's `$` alone also matches before a newline at the end, and JSON Schema knows no `\Z`.
+RoleName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9 ._:-]+$(?!\n)")]
 
 MAX_ROOM_SIZE: Final = 2_500
 MAX_LARGE_ROOM_SIZE: Final = 20_000
