@@ -1,0 +1,50 @@
+"""The closed catalogue of events: there are these and no others.
+
+Always holds: `CATALOGUE` has every event of the seed, in the seed's order, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from types import MappingProxyType
+
+from callboard.events.payload import Payload
+from callboard.events.peer import PeerJoinFailure, PeerJoinSuccess, PeerLeaveFailure, PeerLeaveSuccess
+from callboard.events.role_change import RoleChangeFailure, RoleChangeSuccess
+from callboard.events.room import RoomEndFailure, RoomEndSuccess
+from callboard.events.session import SessionCloseSuccess, SessionOpenSuccess
+
+_PAYLOADS: tuple[type[Payload], ...] = (
+    SessionOpenSuccess,
+    SessionCloseSuccess,
+    PeerJoinSuccess,
+    PeerLeaveSuccess,
+    PeerJoinFailure,
+    PeerLeaveFailure,
+    RoomEndSuccess,
+    RoomEndFailure,
+    RoleChangeSuccess,
+    RoleChangeFailure,
+)
+
+CATALOGUE: Mapping[str, type[Payload]] = MappingProxyType({payload.EVENT: payload for payload in _PAYLOADS})
+"""Each event's name and the type of its payload."""
+
+
+class UnknownEventType(ValueError):  # noqa: N818 - it names what is wrong, as the message does
+    """There is no event of this name. `name` is the name, `near` the names it may have been meant to be."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.near = tuple(get_close_matches(name, CATALOGUE, n=3, cutoff=0.6))
+        hint = f" (did you mean {' or '.join(self.near)}?)" if self.near else ""
+        super().__init__(f"unknown event type {name[:100]!r}{hint}")
+
+
+def event_type(name: str) -> type[Payload]:
+    """The payload type of the event called `name`. Raises `UnknownEventType`, which names what is near."""
+    try:
+        return CATALOGUE[name]
+    except KeyError:
+        raise UnknownEventType(name) from None
