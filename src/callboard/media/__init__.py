@@ -1,0 +1,52 @@
+"""Media: Janus as a supervised child, and one peer's two connections through it.
+
+Owns: the process and its private configuration, its WebSocket API, the VideoRoom requests, what is done to SDP, the
+API data channel, publishing and subscribing of one peer.
+
+Always holds: nothing in here imports another room (only `callboard.clock`). Plain values come in; what happens goes
+out through `PeerListener` and `EngineObserver`. Facts about Janus come from its manual and its 1.1.2 source.
+"""
+
+from callboard.media.contract import (
+    TARGET_PUBLISH,
+    TARGET_SUBSCRIBE,
+    Candidate,
+    EngineObserver,
+    EngineStartError,
+    Kind,
+    MediaCounters,
+    MediaError,
+    MediaLost,
+    MediaSettings,
+    MediaUnavailable,
+    OfferRefused,
+    PeerListener,
+    PeerTransports,
+    PublishedTrack,
+    Subscription,
+    TransportState,
+)
+from callboard.media.engine import MediaEngine
+from callboard.media.peer import PeerMedia
+
+__all__ = [
+    "TARGET_PUBLISH",
+    "TARGET_SUBSCRIBE",
+    "Candidate",
+    "EngineObserver",
+    "EngineStartError",
+    "Kind",
+    "MediaCounters",
+    "MediaEngine",
+    "MediaError",
+    "MediaLost",
+    "MediaSettings",
+    "MediaUnavailable",
+    "OfferRefused",
+    "PeerListener",
+    "PeerMedia",
+    "PeerTransports",
+    "PublishedTrack",
+    "Subscription",
+    "TransportState",
+]

@@ -1,0 +1,195 @@
+"""The words between the media room and whoever signals: values, callbacks, errors. Nothing here does anything.
+
+Owns: what goes in (`MediaSettings`, `PublishedTrack`, `Subscription`), what comes back (`PeerListener`,
+`EngineObserver`, `TransportState`, `MediaCounters`) and what can go wrong (`MediaError` and its kinds).
+
+Always holds: plain values only. The media room knows no session, role or template; it imports nothing above it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal, Protocol
+
+TARGET_PUBLISH: Final = 0
+"""`target` of a trickled candidate: the connection on which the client offers (signal.md §3.2)."""
+TARGET_SUBSCRIBE: Final = 1
+"""`target` of a trickled candidate: the connection on which the server offers."""
+
+Kind = Literal["audio", "video"]
+Candidate = dict[str, Any]
+"""An `RTCIceCandidateInit` as it travels: `candidate`, `sdpMid`, `sdpMLineIndex`."""
+
+
+class MediaError(Exception):
+    """Something went wrong between a peer and the media engine. The message is safe to show to the peer."""
+
+
+class MediaLost(MediaError):
+    """This `PeerMedia` is over: its engine died, its transport is gone, or it was closed. Open a new one."""
+
+
+class MediaUnavailable(MediaError):
+    """The media engine is not running, or did not answer in time. Trying again later may work."""
+
+
+class OfferRefused(MediaError):
+    """The SDP is malformed, too large, or not one that the media engine accepts. Nothing was changed."""
+
+
+class EngineStartError(MediaError):
+    """The media engine did not start. The message says why and carries the end of its log."""
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedTrack:
+    """A track that its peer says it publishes (the `tracks` map of an `offer`, signal.md §3.2)."""
+
+    track_id: str
+    stream_id: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """A track of another peer of the same room that a peer is to receive."""
+
+    peer_id: str
+    track_id: str
+    stream_id: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class TransportState:
+    """What the engine says about one connection when it is asked (not what its events hinted at).
+
+    `up` means that ICE is connected and DTLS is done. `received` counts media bytes since the start.
+    """
+
+    up: bool
+    ice: str = "none"
+    dtls: str = "none"
+    received: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PeerTransports:
+    """The two connections of one peer. `subscriber` is `None` while nothing has been subscribed to."""
+
+    publisher: TransportState
+    subscriber: TransportState | None
+    api_channel_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MediaSettings:
+    """How the engine is run. Durations in seconds.
+
+    `folder` is where the engine's private directory is made (short: it holds UNIX sockets); `None` is the system's
+    temporary folder. `ice_addresses` empty means every address of the host but loopback. `public_address` is told to
+    clients in place of the host's own (one-to-one NAT). `port_range` bounds the UDP ports of all media.
+    """
+
+    janus: str = "janus"
+    folder: Path | None = None
+    port_range: tuple[int, int] = (20000, 29999)
+    ice_addresses: tuple[str, ...] = ()
+    public_address: str | None = None
+    video_codecs: tuple[str, ...] = ("vp8", "h264")
+    start_deadline: float = 10.0
+    stop_deadline: float = 5.0
+    request_deadline: float = 10.0
+    answer_deadline: float = 15.0
+    transport_deadline: float = 30.0
+    channel_deadline: float = 5.0
+    health_interval: float = 5.0
+    restart_delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+    log_lines: int = 200
+
+
+@dataclass(slots=True)
+class MediaCounters:
+    """What happened since the process started, for metrics. They only grow."""
+
+    engine_starts: int = 0
+    engine_losses: int = 0
+    control_reclaims: int = 0
+    peers_opened: int = 0
+    peers_closed: int = 0
+    publishes: int = 0
+    offers_sent: int = 0
+    answers_applied: int = 0
+    negotiation_failures: int = 0
+    subscribe_retries: int = 0
+    engine_errors: int = 0
+    publisher_losses: int = 0
+    subscriber_losses: int = 0
+    channels_opened: int = 0
+    channel_alarms: int = 0
+    channel_requests: int = 0
+    channel_rejections: int = 0
+    candidates_dropped: int = 0
+
+
+class PeerListener(Protocol):
+    """Told about one peer, on the event loop. None of these may block, await or raise."""
+
+    def send_offer(self, sdp: str) -> None:
+        """Send the client an offer for its subscribe connection. One at a time: the next only after its answer."""
+        ...
+
+    def send_trickle(self, target: int, candidate: Candidate) -> None:
+        """Send the client an ICE candidate of the server."""
+        ...
+
+    def media_up(self) -> None:
+        """The publish connection is up (ICE and DTLS)."""
+        ...
+
+    def media_down(self, reason: str) -> None:
+        """The publish connection is gone for good; the engine was asked and confirmed it.
+
+        `publish` raises `MediaLost` from now on. Close this `PeerMedia`, open another and have the client migrate
+        (`node-info`, signal.md §5.9).
+        """
+        ...
+
+    def subscriber_down(self, reason: str) -> None:
+        """The subscribe connection is gone for good, or its state at the engine is unknown. As `media_down`."""
+        ...
+
+    def negotiation_failed(self, reason: str) -> None:
+        """An offer was not answered in time, or its answer was unusable.
+
+        The offer is kept: the next `want`, `resend_offer` or `restart_subscriber` sends it again.
+        """
+        ...
+
+
+class EngineObserver(Protocol):
+    """Told about the engine as a whole, on the event loop. Neither may block, await or raise."""
+
+    def engine_lost(self, reason: str) -> None:
+        """The engine died: every `PeerMedia` is over. A restart is under way."""
+        ...
+
+    def engine_restored(self, node_id: str) -> None:
+        """The engine runs again under a new `sfu_node_id`: peers may be opened."""
+        ...
+
+
+@dataclass(slots=True)
+class Observers:
+    """Those who watch the engine."""
+
+    all: list[EngineObserver] = field(default_factory=list)
+
+    def lost(self, reason: str) -> None:
+        for observer in tuple(self.all):
+            observer.engine_lost(reason)
+
+    def restored(self, node_id: str) -> None:
+        for observer in tuple(self.all):
+            observer.engine_restored(node_id)
