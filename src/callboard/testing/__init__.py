@@ -1,0 +1,1 @@
+"""What the tests use to be the other side. Callboard itself imports nothing from here."""

@@ -1,0 +1,304 @@
+"""The guarded sender: a pool of connections to one endpoint that pull work as they become free.
+
+Owns: `Target`, `Pool`, and the seam `Resolve`, where it is decided which addresses may be spoken to.
+
+Always holds: no more than `connections` are open or being opened. An attempt has one deadline, from the
+name's resolution to the last byte that is read; it is swept, not timed one by one, so it ends up to two
+`SWEEP`s late. TLS verifies the certificate against the target's host name. Proxies in the environment are not
+looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, Protocol
+
+from callboard.webhooks.connection import CONNECTION_LOST, TIMEOUT, Connection, Work
+
+log = logging.getLogger("callboard.webhooks")
+
+SWEEP = 0.25
+"""Seconds between two looks at the deadlines."""
+
+CONNECTION_REFUSED = "connection_refused"
+CONNECTION_FAILED = "connection_failed"
+DNS_ERROR = "dns_error"
+TLS_ERROR = "tls_error"
+ADDRESS_REFUSED = "address_refused"
+STOPPED = "stopped"
+"""The attempt was cut off by `Pool.stop`: whether it arrived is not known."""
+
+
+class AddressRefused(Exception):  # noqa: N818 - what happened, said as it is
+    """Raised by a `Resolve` whose policy forbids to speak to this host."""
+
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""`resolve_and_vet(host, port)`: the addresses (in numbers) that may be connected to, best first, asked
+whenever a connection is opened; the connection goes to one of these and nowhere else. Raises
+`socket.gaierror` or `AddressRefused`."""
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """The addresses of `host`, all of them allowed."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except UnicodeError as error:  # a label that IDNA does not know
+        raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where the requests go. `tls` is None for plain HTTP."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None
+
+
+@dataclass(frozen=True, slots=True)
+class SenderSettings:
+    """`timeout` and `idle` in seconds: for a whole attempt, and until an unused connection is closed."""
+
+    connections: int = 64
+    timeout: float = 15.0
+    idle: float = 60.0
+
+
+class Source(Protocol[Work]):
+    """Where a pool's work comes from. Called on the loop's thread; must not block."""
+
+    def take(self) -> Work | None:
+        """The next work that is ready, or None. What is taken will be `finished`."""
+        ...
+
+    def render(self, work: Work) -> bytes:
+        """The request for `work`, whole. Called right before it is written: the time of sending is signed."""
+        ...
+
+    def finished(self, work: Work, status: int, error: str, excerpt: bytes) -> None:
+        """The attempt has ended: with an HTTP `status` and the body's first bytes, or with 0 and an
+        `error`."""
+        ...
+
+
+class Pool(Generic[Work]):
+    """See the module. Used on the event loop's thread only."""
+
+    def __init__(
+        self,
+        target: Target,
+        source: Source[Work],
+        settings: SenderSettings,
+        resolve_and_vet: Resolve = resolve,
+    ) -> None:
+        self.render = source.render
+        self._take = source.take
+        self._finished = source.finished
+        self._target = target
+        self._settings = settings
+        self._resolve = resolve_and_vet
+        self._loop = asyncio.get_running_loop()
+        self._connections: set[Connection[Work]] = set()
+        self._closing: set[Connection[Work]] = set()
+        self._idle: list[Connection[Work]] = []
+        self._opening: set[asyncio.Task[None]] = set()
+        self._stopping = False
+        self._changed = asyncio.Event()
+        self._tick = 0
+        self._attempt_ticks = math.ceil(settings.timeout / SWEEP)
+        self._idle_ticks = math.ceil(settings.idle / SWEEP)
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    @property
+    def open(self) -> int:
+        """How many connections are open or being opened."""
+        return len(self._connections) + len(self._opening)
+
+    @property
+    def busy(self) -> int:
+        """How many attempts are under way."""
+        return self.open - len(self._idle)
+
+    def wake(self) -> None:
+        """Work may be ready: let idle connections take it, and open new ones as far as allowed."""
+        while not self._stopping and (self._idle or self.open < self._settings.connections):
+            work = self._take()
+            if work is None:
+                return
+            if self._idle:
+                self._idle.pop().begin(work, self._tick)
+            else:
+                self._open(work)
+
+    def retarget(self, target: Target) -> None:
+        """Send what is begun from now on to `target`; attempts under way end where they are."""
+        self._target = target
+        for connection in tuple(self._connections):
+            self._retire(connection)
+
+    async def stop(self, grace: float) -> None:
+        """Begin nothing more; give attempts under way `grace` seconds, then cut them off (`STOPPED`)."""
+        self._stopping = True
+        self.retarget(self._target)
+        try:
+            async with asyncio.timeout(grace):
+                await self._until_nothing_is(self._busy_or_opening)
+        except TimeoutError:
+            for task in self._opening:
+                task.cancel()
+            for connection in tuple(self._connections):
+                connection.fail(STOPPED)
+        await self._until_nothing_is(self._anything)
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            self._sweeper = None
+
+    def _busy_or_opening(self) -> bool:
+        return bool(self._opening) or any(connection.work is not None for connection in self._connections)
+
+    def _anything(self) -> bool:
+        return bool(self._opening or self._connections or self._closing)
+
+    async def _until_nothing_is(self, left: Callable[[], bool]) -> None:
+        while left():
+            self._changed.clear()
+            await self._changed.wait()
+
+    # Opening connections.
+
+    def _open(self, work: Work) -> None:
+        if self._sweeper is None:
+            self._sweeper = self._loop.call_later(SWEEP, self._sweep)
+        task = self._loop.create_task(self._connect(work, self._tick))
+        self._opening.add(task)
+
+    async def _connect(self, work: Work, tick: int) -> None:
+        connection: Connection[Work] = Connection(self)
+        task = asyncio.current_task()
+        assert task is not None
+        error = ""
+        try:
+            async with asyncio.timeout(self._settings.timeout):
+                await self._reach(connection)
+        except asyncio.CancelledError:
+            error = STOPPED  # only `stop` cancels, and it waits for this to be told
+        except (OSError, AddressRefused) as failure:
+            error = _name_of(failure)
+        except Exception:
+            log.exception("a connection could not be opened, for a reason that nobody foresaw")
+            error = CONNECTION_FAILED
+        self._opening.discard(task)
+        if not error and connection.lost:
+            error = CONNECTION_LOST
+        if error:
+            self._changed.set()
+            self._finished(work, 0, error, b"")
+            self.wake()
+        else:
+            self._connections.add(connection)
+            connection.begin(work, tick)
+            if self._stopping:
+                self._retire(connection)
+
+    async def _reach(self, connection: Connection[Work]) -> None:
+        """Connect to the first vetted address that accepts. Raises what the last one failed with."""
+        host, port, tls = self._target.host, self._target.port, self._target.tls
+        addresses = await self._resolve(host, port)
+        failure: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
+        for address in addresses:
+            try:
+                await self._loop.create_connection(
+                    lambda: connection, address, port, ssl=tls, server_hostname=host if tls else None
+                )
+            except OSError as error:
+                failure = error
+            else:
+                return
+        raise failure
+
+    # What the connections say (`connection.Owner`).
+
+    def answered(self, connection: Connection[Work], work: Work) -> None:
+        self._finished(work, connection.status, "", connection.excerpt)
+        if connection.reusable and not self._stopping:
+            next_work = self._take()
+            if next_work is None:
+                self._idle.append(connection)
+            else:
+                connection.begin(next_work, self._tick)
+        else:
+            self._ended(connection)
+
+    def failed(self, connection: Connection[Work], work: Work, error: str) -> None:
+        self._finished(work, 0, error, b"")
+        self._ended(connection)
+
+    def stale(self, connection: Connection[Work], work: Work) -> None:
+        """Part of the same attempt: on a connection of its own, where an end without an answer is a failure.
+
+        At least once is kept either way; this spares an endpoint that closes kept connections the delay of a
+        retry.
+        """
+        self._connections.discard(connection)
+        if self._stopping:
+            self._finished(work, 0, STOPPED, b"")
+        else:
+            self._open(work)
+
+    def closed(self, connection: Connection[Work]) -> None:
+        self._closing.discard(connection)
+        if connection in self._connections:  # an idle one, closed by the other side
+            self._connections.discard(connection)
+            self._idle.remove(connection)
+        self._changed.set()
+
+    def _retire(self, connection: Connection[Work]) -> None:
+        if connection.work is None:
+            self._idle.remove(connection)
+            self._connections.discard(connection)
+            self._closing.add(connection)
+        connection.retire()
+
+    def _ended(self, connection: Connection[Work]) -> None:
+        self._connections.discard(connection)
+        self._closing.add(connection)
+        self._changed.set()
+        self.wake()
+
+    # Deadlines.
+
+    def _sweep(self) -> None:
+        self._tick += 1
+        for connection in tuple(self._connections):
+            ticks = self._tick - connection.tick
+            if connection.work is not None:
+                if ticks > self._attempt_ticks:
+                    connection.fail(TIMEOUT)
+            elif ticks > self._idle_ticks:
+                self._retire(connection)
+        if self._anything():
+            self._sweeper = self._loop.call_later(SWEEP, self._sweep)
+        else:
+            self._sweeper = None
+
+
+def _name_of(failure: Exception) -> str:
+    if isinstance(failure, TimeoutError):
+        return TIMEOUT
+    if isinstance(failure, ssl.SSLError):
+        return TLS_ERROR
+    if isinstance(failure, socket.gaierror):
+        return DNS_ERROR
+    if isinstance(failure, ConnectionRefusedError):
+        return CONNECTION_REFUSED
+    if isinstance(failure, AddressRefused):
+        return ADDRESS_REFUSED
+    return CONNECTION_FAILED
