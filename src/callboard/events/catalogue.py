@@ -9,11 +9,26 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
 
+from callboard.events.beam import BeamFailure, BeamRecordingSuccess, BeamStartedSuccess, BeamStoppedSuccess
+from callboard.events.hls import HlsFailure, HlsRecordingSuccess, HlsStartedSuccess, HlsStoppedSuccess
+from callboard.events.ingest import IngestEndSuccess, IngestFailure, IngestStartFailure, IngestStartSuccess
 from callboard.events.payload import Payload
 from callboard.events.peer import PeerJoinFailure, PeerJoinSuccess, PeerLeaveFailure, PeerLeaveSuccess
+from callboard.events.recording import RecordingFailed, RecordingSuccess
 from callboard.events.role_change import RoleChangeFailure, RoleChangeSuccess
 from callboard.events.room import RoomEndFailure, RoomEndSuccess
 from callboard.events.session import SessionCloseSuccess, SessionOpenSuccess
+from callboard.events.stream_recording import StreamRecordingFailure, StreamRecordingSuccess
+from callboard.events.track_recording import (
+    TrackRecordingFailure,
+    TrackRecordingStartedSuccess,
+    TrackRecordingSuccess,
+)
+from callboard.events.transcription import (
+    TranscriptionFailure,
+    TranscriptionStartedSuccess,
+    TranscriptionSuccess,
+)
 
 _PAYLOADS: tuple[type[Payload], ...] = (
     SessionOpenSuccess,
@@ -26,6 +41,28 @@ _PAYLOADS: tuple[type[Payload], ...] = (
     RoomEndFailure,
     RoleChangeSuccess,
     RoleChangeFailure,
+    TrackRecordingStartedSuccess,
+    TrackRecordingSuccess,
+    TrackRecordingFailure,
+    StreamRecordingSuccess,
+    StreamRecordingFailure,
+    RecordingSuccess,
+    RecordingFailed,
+    BeamStartedSuccess,
+    BeamStoppedSuccess,
+    BeamRecordingSuccess,
+    BeamFailure,
+    HlsStartedSuccess,
+    HlsStoppedSuccess,
+    HlsFailure,
+    HlsRecordingSuccess,
+    TranscriptionStartedSuccess,
+    TranscriptionSuccess,
+    TranscriptionFailure,
+    IngestStartSuccess,
+    IngestEndSuccess,
+    IngestStartFailure,
+    IngestFailure,
 )
 
 CATALOGUE: Mapping[str, type[Payload]] = MappingProxyType({payload.EVENT: payload for payload in _PAYLOADS})

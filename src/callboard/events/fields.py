@@ -85,3 +85,38 @@ JoinedAt = Annotated[
         examples=["2025-01-15T10:00:04.100000007Z"],
     ),
 ]
+StreamId = Annotated[
+    str,
+    Meta(
+        description="The id of the WebRTC stream: a UUID, chosen by the publishing client.",
+        examples=["0f2a4c66-9f1e-4d20-8a3e-1d2c3b4a5f60"],
+    ),
+]
+RecordingId = Annotated[
+    str,
+    Meta(
+        description="The id of the recording asset: 24 hex digits, as in the REST API.",
+        examples=["6787950a000000000000000b"],
+    ),
+]
+MetadataId = Annotated[
+    str,
+    Meta(description="The id of this message: a UUID.", examples=["5a3c0a8e-93b0-4b1e-8f6a-0c9d7e5f4b05"]),
+]
+MetadataTimestamp = Annotated[
+    Timestamp, Meta(description="When this message was made.", examples=["2025-01-15T11:04:00.0021Z"])
+]
+ChatRecordingPath = Annotated[
+    str,
+    Meta(
+        description='Where the chat of the recorded time is stored (CSV). "" if there is none.',
+        examples=["s3://recordings/acme/chat/65a000000000000000000004/20250115/Rec-1736935260500.csv"],
+    ),
+]
+ChatRecordingUrl = Annotated[
+    str,
+    Meta(
+        description='Signed URL to download the chat. "" if there is none.',
+        examples=["https://storage.example/Rec-1736935260500.csv?signature=1f2e3d"],
+    ),
+]
