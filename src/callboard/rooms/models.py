@@ -14,9 +14,13 @@ from __future__ import annotations
 from typing import Annotated, Any, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType, field
+from msgspec.structs import force_setattr
 
 Region = Literal["auto", "in", "us", "eu"]
 Source = Literal["audio", "video", "screen", "simulcast"]
+UploadType = Literal["s3", "gs", "oss", "azure"]
+Destination = Literal["browserRecordings", "rtmpDestinations", "hlsDestinations", "transcriptions"]
+Plugin = Literal["whiteboard", "transcriptions", "noiseCancellation"]
 # `$(?!\n)`: Python's `$` alone also matches before a newline at the end, and JSON Schema knows no `\Z`.
 RoleName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9 ._:-]+$(?!\n)")]
 
@@ -118,13 +122,12 @@ class Permissions(Camel, frozen=True):
     hls_streaming: bool = True
 
 
-class Role(Camel, frozen=True):
-    """A role, as the REST API and the client's policy (signal.md §6.1) show it.
+class RoleBody(Camel, frozen=True):
+    """A role without its name.
 
     `priority` 1 is the highest. `max_peer_count` 0: as many as like; -1: nobody may join with this role.
     """
 
-    name: RoleName
     publish_params: PublishParams = PublishParams()
     subscribe_params: SubscribeParams = SubscribeParams()
     permissions: Permissions = Permissions()
@@ -132,14 +135,29 @@ class Role(Camel, frozen=True):
     max_peer_count: Annotated[int, Meta(ge=-1)] = 0
 
 
+class Role(RoleBody, frozen=True, kw_only=True):
+    """A role, as the REST API and the client's policy (signal.md §6.1) show it."""
+
+    name: RoleName
+
+
 # --- templates --------------------------------------------------------------------------------------------
 
 
 class Credentials(Camel, frozen=True):
-    """Keys of a customer's bucket. Azure: `key` is the storage account's name, `secret_key` its key."""
+    """Keys of a customer's bucket. Azure: `key` is the storage account's name, `secret_key` its key.
+
+    `secret`, as rooms say, is taken for `secretKey` (platform.md §11.4 D4) and never set afterwards.
+    """
 
     key: str = ""
     secret_key: str = ""
+    secret: str | UnsetType = UNSET
+
+    def __post_init__(self) -> None:
+        if self.secret is not UNSET:
+            force_setattr(self, "secret_key", self.secret)
+            force_setattr(self, "secret", UNSET)
 
     def __repr__(self) -> str:
         return f"Credentials(key={self.key!r}, secret_key=…)"
@@ -152,7 +170,7 @@ class UploadOptions(Camel, frozen=True):
 class Upload(Camel, frozen=True):
     """Where recordings of a template are uploaded to. Azure: `location` is the container."""
 
-    type: Literal["s3", "gs", "oss", "azure"]
+    type: UploadType
     location: Annotated[str, Meta(min_length=1, max_length=255)]
     prefix: Annotated[str, Meta(max_length=512)] = ""
     options: UploadOptions = UploadOptions()
@@ -244,8 +262,8 @@ class Template(Struct, frozen=True, kw_only=True):
     roles: dict[str, Role]
     settings: Settings = Settings()
     recordings: tuple[Recording, ...] = ()
-    destinations: dict[str, Any] = field(default_factory=dict)
-    plugins: dict[str, Any] = field(default_factory=dict)
+    destinations: dict[Destination, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    plugins: dict[Plugin, Any] = field(default_factory=dict)
     created_at: int
     updated_at: int
 
@@ -258,13 +276,19 @@ class RoomCredentials(Snake, frozen=True):
 
     key: str = ""
     secret: str = ""
+    secret_key: str | UnsetType = field(default=UNSET, name="secretKey")
+
+    def __post_init__(self) -> None:
+        if self.secret_key is not UNSET:
+            force_setattr(self, "secret", self.secret_key)
+            force_setattr(self, "secret_key", UNSET)
 
     def __repr__(self) -> str:
         return f"RoomCredentials(key={self.key!r}, secret=…)"
 
 
 class RoomUpload(Snake, frozen=True):
-    type: Literal["s3", "gs", "oss", "azure"]
+    type: UploadType
     location: Annotated[str, Meta(min_length=1, max_length=255)]
     prefix: Annotated[str, Meta(max_length=512)] = ""
     options: UploadOptions = UploadOptions()
