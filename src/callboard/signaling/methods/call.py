@@ -1,0 +1,88 @@
+"""What a handler gets: who calls, on which socket, and what the service is made of.
+
+Owns: `Call`, `Service`. Always holds: `Call.peer()` is the caller as it is in the session, or a refusal.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import msgspec
+
+from callboard.background import Background
+from callboard.clock import Clock, Ids
+from callboard.rooms.live import LiveRoom, LiveRooms
+from callboard.rooms.models import Permissions, Role
+from callboard.rooms.reports import Person
+from callboard.rooms.session import Peer, Session
+from callboard.signaling.client import Client
+from callboard.signaling.frames import SignalError
+from callboard.signaling.mediation import Mediation
+from callboard.signaling.registry import Registry
+from callboard.signaling.session_store import SessionStores
+from callboard.signaling.socket import Counters, Socket
+
+
+class Nothing(msgspec.Struct, frozen=True):
+    """Parameters that are not looked at."""
+
+
+@dataclass(slots=True)
+class Service:
+    """The parts that handlers use."""
+
+    rooms: LiveRooms
+    registry: Registry
+    mediation: Mediation
+    background: Background
+    clock: Clock
+    ids: Ids
+    stores: SessionStores
+    counters: Counters = field(default_factory=Counters)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One frame's circumstances."""
+
+    service: Service
+    client: Client
+    socket: Socket
+
+    def live(self) -> LiveRoom:
+        """The room, with its session open. Raises `SignalError` 404."""
+        live = self.service.rooms.live(self.client.room_id)
+        if live is None or live.session is None:
+            raise SignalError(404, "session not found")
+        return live
+
+    def session(self) -> Session:
+        session = self.live().session
+        assert session is not None
+        return session
+
+    def peer(self) -> Peer:
+        """The caller in the session. Raises `SignalError` 404 when it has not joined, or is not there any more."""
+        live = self.service.rooms.live(self.client.room_id)
+        peer = live.session.peers.get(self.client.id) if live is not None and live.session else None
+        if peer is None:
+            raise SignalError(404, "Peer not joined")
+        return peer
+
+    def person(self) -> Person:
+        """The caller, in the session or not."""
+        return self.client.person
+
+    def role(self) -> Role:
+        """The caller's present role."""
+        role = self.live().template.roles.get(self.peer().role)
+        if role is None:
+            raise SignalError(403, "the role of this peer is not in the template any more")
+        return role
+
+    def require(self, permission: str, what: str) -> Permissions:
+        """Raise `SignalError` 403 unless the caller's role has this permission."""
+        permissions = self.role().permissions
+        if not getattr(permissions, permission):
+            raise SignalError(403, f"role {self.peer().role!r} may not {what}")
+        return permissions
