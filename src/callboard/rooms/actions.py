@@ -25,7 +25,6 @@ from callboard.rooms.rooms import room_row
 from callboard.rooms.session import Loss, Peer, Session, Track, lost, regained
 from callboard.rooms.transitions import Step, Updated
 
-
 END_ERRORS: Mapping[type[Refusal], tuple[int, RoomEndError]] = MappingProxyType(
     {NotFound: (404, RoomEndError.SESSION_NOT_FOUND), Forbidden: (403, RoomEndError.PERMISSION_DENIED)}
 )

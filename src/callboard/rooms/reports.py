@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from callboard.clock import NANOSECONDS, Ids
 from callboard.events import (
     ZERO_TIME,
+    EndSource,
     JoinFailure,
     LeaveFailure,
     LeaveReason,
@@ -22,12 +23,11 @@ from callboard.events import (
     PeerLeaveFailure,
     PeerLeaveSuccess,
     PeerType,
-    RoleChangeFailure,
     RoleChangeError,
+    RoleChangeFailure,
     RoleChangeSuccess,
-    RoomEndFailure,
     RoomEndError,
-    EndSource,
+    RoomEndFailure,
     RoomEndSuccess,
     SessionCloseSuccess,
     SessionOpenSuccess,

@@ -56,17 +56,20 @@ class Closed:
 Outcome = Opened | Joined | Left | Updated | Closed
 
 
+NOTHING = Changes()
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """The session afterwards (None: no session is open), what to commit, and what came of it, in order."""
 
     session: Session | None
-    changes: Changes = Changes()
+    changes: Changes = NOTHING
     outcomes: tuple[Outcome, ...] = ()
 
 
 def refusal(room: Room, template: Template, session: Session | None, peer: Person) -> JoinFailure | None:
-    """Why this person may not join now, or None. Cap, −1, a full room and an unknown role are `role not allowed`
+    """Why this person may not join now, or None. Cap, -1, a full room and an unknown role are `role not allowed`
     (platform.md §11.2 B8); an id that is in the room already is `duplicate peer id`."""
     if session and peer.peer_id in session.peers:
         return JoinFailure.DUPLICATE_PEER_ID
@@ -79,7 +82,7 @@ def refusal(room: Room, template: Template, session: Session | None, peer: Perso
 
 
 def has_place(role: Role, session: Session | None) -> bool:
-    """Whether one more peer may have `role`: `maxPeerCount` 0 is no limit, −1 is nobody (platform.md §2.2)."""
+    """Whether one more peer may have `role`: `maxPeerCount` 0 is no limit, -1 is nobody (platform.md §2.2)."""
     if role.max_peer_count == 0:
         return True
     return (session.in_role(role.name) if session else 0) < role.max_peer_count

@@ -21,7 +21,7 @@ Id = Annotated[str, msgspec.Meta(max_length=128)]
 class SignalError(Exception):
     """What a call is answered with when it cannot be done: an HTTP-like code (signal.md §3.1) and a sentence.
 
-    4xx: the client must not try again; 500–599 and 429: it does, up to three times; 421: wrong node.
+    4xx: the client must not try again; 500 to 599 and 429: it does, up to three times; 421: wrong node.
     """
 
     def __init__(self, code: int, message: str) -> None:

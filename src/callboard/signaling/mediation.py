@@ -42,7 +42,7 @@ def subscriptions(session: Session, template: Template, receiver: str) -> tuple[
 
 
 class Listener:
-    """What the engine calls for one client (`media.PeerListener`). Reports about transports replaced since are ignored."""
+    """What the engine calls for one client (`media.PeerListener`); of replaced transports nothing is heard."""
 
     def __init__(self, mediation: Mediation, client: Client) -> None:
         self._mediation = mediation
