@@ -33,9 +33,7 @@ _URL = "https://storage.example/Rec-65a000000000000000000004-1736935260500.mp4?s
 class RtmpDestination(msgspec.Struct, frozen=True):
     """A server that the picture is streamed to."""
 
-    url: Annotated[
-        str, Meta(description="The RTMP URL it was started with.", examples=["rtmp://live.example/app/key"])
-    ]
+    url: Annotated[str, Meta(description="The RTMP URL it was started with.", examples=["rtmp://live.example/app/key"])]
 
 
 Rtmp = Annotated[
@@ -80,9 +78,7 @@ class BeamStoppedSuccess(_BeamJob, frozen=True, kw_only=True):
 
     metadata_timestamp: Annotated[MetadataTimestamp, Meta(examples=["2025-01-15T11:00:02.2Z"])]
     duration: Annotated[Seconds, Meta(description="Whole seconds that it was running.", examples=[3541])]
-    reason: Annotated[
-        BeamStopReason, Meta(description="Why it stopped.", examples=[BeamStopReason.CLIENT_REQUEST])
-    ]
+    reason: Annotated[BeamStopReason, Meta(description="Why it stopped.", examples=[BeamStopReason.CLIENT_REQUEST])]
 
 
 class BeamRecordingSuccess(Run, frozen=True, kw_only=True):
@@ -104,9 +100,7 @@ class BeamRecordingSuccess(Run, frozen=True, kw_only=True):
             examples=["s3://recordings/acme/beam/65a000000000000000000004/20250115/Rec-1736935260500.mp4"],
         ),
     ]
-    recording_presigned_url: Annotated[
-        str, Meta(description="Signed URL to download the file.", examples=[_URL])
-    ]
+    recording_presigned_url: Annotated[str, Meta(description="Signed URL to download the file.", examples=[_URL])]
     chat_recording_path: ChatRecordingPath
     chat_recording_presigned_url: ChatRecordingUrl
     size: Annotated[Bytes, Meta(description="The size of the file in bytes.", examples=[912345678])]
@@ -147,9 +141,7 @@ class BeamFailure(_BeamJob, frozen=True, kw_only=True):
     duration: Annotated[
         Seconds, Meta(description="Whole seconds that it was running; 0 if it never was.", examples=[0])
     ]
-    error_type: Annotated[
-        BeamError, Meta(description="What went wrong.", examples=[BeamError.MAX_RETRIES_REACHED])
-    ]
+    error_type: Annotated[BeamError, Meta(description="What went wrong.", examples=[BeamError.MAX_RETRIES_REACHED])]
     error_message: Annotated[
         str,
         Meta(

@@ -70,13 +70,13 @@ CATALOGUE: Mapping[str, type[Payload]] = MappingProxyType({payload.EVENT: payloa
 
 
 class UnknownEventType(ValueError):  # noqa: N818 - it names what is wrong, as the message does
-    """There is no event of this name. `name` is the name, `near` the names it may have been meant to be."""
+    """There is no event of this name. `name` is the name (its beginning), `near` what may have been meant."""
 
     def __init__(self, name: str) -> None:
-        self.name = name
-        self.near = tuple(get_close_matches(name, CATALOGUE, n=3, cutoff=0.6))
+        self.name = name[:100]  # it may come from anywhere, and looking for what is near costs its length
+        self.near = tuple(get_close_matches(self.name, CATALOGUE, n=3, cutoff=0.6))
         hint = f" (did you mean {' or '.join(self.near)}?)" if self.near else ""
-        super().__init__(f"unknown event type {name[:100]!r}{hint}")
+        super().__init__(f"unknown event type {self.name!r}{hint}")
 
 
 def event_type(name: str) -> type[Payload]:

@@ -53,13 +53,16 @@ class Envelope(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
     type: Annotated[str, Meta(description="The event's name.", examples=["peer.leave.success"])]
     data: P_co
     is_replay: (
-        Annotated[bool, Meta(description="Present and true if this delivery is a replay.", examples=[True])]
-        | UnsetType
+        Annotated[bool, Meta(description="Present and true if this delivery is a replay.", examples=[True])] | UnsetType
     ) = UNSET
 
 
 def encode(payload: Payload, *, id: str, account_id: str, app_id: str, template_id: str, at: int) -> bytes:  # noqa: A002
-    """The JSON of the event with this payload. `at` is when it happened, in nanoseconds since the epoch."""
+    """The JSON of the event with this payload. `at` is when it happened, in nanoseconds since the epoch.
+
+    Nothing is checked here: a payload is what its type says. Raises `UnicodeEncodeError` (a `ValueError`) for text
+    that is not Unicode, a lone surrogate; whoever takes text in with `msgspec` has none.
+    """
     return _ENCODER.encode(
         Envelope(
             version=payload.VERSION,
@@ -81,8 +84,11 @@ def decode(body: bytes) -> Envelope[Payload]:
     which says where, if a key is missing or of another type than the event's contract says;
     `msgspec.DecodeError` or `UnicodeDecodeError` if it is not JSON.
     """
-    payload = event_type(_TYPE_DECODER.decode(body).type)
-    envelope = _decoder(payload).decode(body)
+    try:
+        payload = event_type(_TYPE_DECODER.decode(body).type)
+        envelope = _decoder(payload).decode(body)
+    except RecursionError as error:  # an ignored key may hold a thousand arrays in each other
+        raise msgspec.DecodeError("nested too deeply") from error
     if envelope.version != payload.VERSION:
         raise msgspec.ValidationError(
             f"{payload.EVENT} has version {payload.VERSION}, not {envelope.version[:20]!r} - at `$.version`"

@@ -24,9 +24,7 @@ DEPRECATED = {"deprecated": True}
 
 AccountId = Annotated[
     str,
-    Meta(
-        description="The account this event comes from: 24 hex digits.", examples=["65a000000000000000000001"]
-    ),
+    Meta(description="The account this event comes from: 24 hex digits.", examples=["65a000000000000000000001"]),
 ]
 AppId = Annotated[
     str,
@@ -36,12 +34,8 @@ TemplateId = Annotated[
     str,
     Meta(description="The id of the room's template: 24 hex digits.", examples=["65a000000000000000000003"]),
 ]
-RoomId = Annotated[
-    str, Meta(description="The room's id: 24 hex digits.", examples=["65a000000000000000000004"])
-]
-RoomName = Annotated[
-    str, Meta(description="The name the room was given when it was created.", examples=["algebra-7"])
-]
+RoomId = Annotated[str, Meta(description="The room's id: 24 hex digits.", examples=["65a000000000000000000004"])]
+RoomName = Annotated[str, Meta(description="The name the room was given when it was created.", examples=["algebra-7"])]
 SessionId = Annotated[
     str,
     Meta(

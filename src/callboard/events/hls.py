@@ -85,9 +85,7 @@ class HlsStoppedSuccess(_HlsJob, frozen=True, kw_only=True):
     duration: HlsDuration
     started_at: HlsStartedAt
     stopped_at: HlsStoppedAt
-    reason: Annotated[
-        BeamStopReason, Meta(description="Why it stopped.", examples=[BeamStopReason.CLIENT_REQUEST])
-    ]
+    reason: Annotated[BeamStopReason, Meta(description="Why it stopped.", examples=[BeamStopReason.CLIENT_REQUEST])]
     live_transcription_enabled: Annotated[
         bool, Meta(description="Whether the stream had live captions.", examples=[False])
     ] = False
@@ -125,9 +123,7 @@ class HlsRecordingSuccess(Run, frozen=True, kw_only=True):
     EVENT: ClassVar[str] = "hls.recording.success"
 
     recording_id: RecordingId
-    duration: Annotated[
-        Seconds, Meta(description="The length of the recording in whole seconds.", examples=[3541])
-    ]
+    duration: Annotated[Seconds, Meta(description="The length of the recording in whole seconds.", examples=[3541])]
     hls_vod_recording_path: Annotated[
         str,
         Meta(
@@ -148,12 +144,8 @@ class HlsRecordingSuccess(Run, frozen=True, kw_only=True):
     ]
     started_at: HlsStartedAt
     stopped_at: HlsStoppedAt
-    recording_single_files: Annotated[
-        tuple[LayerFile, ...], Meta(description="A file for each layer, best first.")
-    ]
-    recording_thumbnails: Annotated[
-        tuple[Thumbnail, ...], Meta(description="Pictures from the video on demand.")
-    ]
+    recording_single_files: Annotated[tuple[LayerFile, ...], Meta(description="A file for each layer, best first.")]
+    recording_thumbnails: Annotated[tuple[Thumbnail, ...], Meta(description="Pictures from the video on demand.")]
     recording_hls_vod_playlist_location: (
         Annotated[
             str,

@@ -16,9 +16,7 @@ from msgspec import Meta
 from callboard.events.fields import AccountId, AppId, RoomId, Seconds, TemplateId, Timestamp
 from callboard.events.payload import Payload
 
-IngestId = Annotated[
-    str, Meta(description="The ingestion's id: 24 hex digits.", examples=["6787872d0000000000000015"])
-]
+IngestId = Annotated[str, Meta(description="The ingestion's id: 24 hex digits.", examples=["6787872d0000000000000015"])]
 IngestStreamId = Annotated[
     str,
     Meta(description="The ingested stream's id: 24 hex digits.", examples=["6787872e0000000000000016"]),
@@ -106,9 +104,7 @@ class IngestEndSuccess(_Ingest, frozen=True, kw_only=True):
     ingest_id: IngestId
     stream_id: IngestStreamId
     started_at: IngestStartedAt
-    completed_at: Annotated[
-        Timestamp, Meta(description="When the ingestion ended.", examples=["2025-01-15T11:00:02Z"])
-    ]
+    completed_at: Annotated[Timestamp, Meta(description="When the ingestion ended.", examples=["2025-01-15T11:00:02Z"])]
     duration: Annotated[
         Seconds, Meta(description="Whole seconds from `started_at` to `completed_at`.", examples=[3540])
     ]
@@ -148,6 +144,4 @@ class IngestFailure(_Ingest, frozen=True, kw_only=True):
     EVENT: ClassVar[str] = "ingest.failure"
 
     ingest_id: IngestId
-    error_message: Annotated[
-        IngestError, Meta(description="Why it broke.", examples=[IngestError.INTERNAL_ERROR])
-    ]
+    error_message: Annotated[IngestError, Meta(description="Why it broke.", examples=[IngestError.INTERNAL_ERROR])]

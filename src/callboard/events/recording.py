@@ -81,9 +81,7 @@ class RecordingSuccess(_Recording, frozen=True, kw_only=True):
 
     EVENT: ClassVar[str] = "recording.success"
 
-    duration: Annotated[
-        Seconds, Meta(description="The length of the recording in whole seconds.", examples=[3600])
-    ]
+    duration: Annotated[Seconds, Meta(description="The length of the recording in whole seconds.", examples=[3600])]
     size: Annotated[Bytes, Meta(description="The size of the file in bytes.", examples=[912345678])]
     recording_path: Annotated[str, Meta(description="Where the file is stored.", examples=[_PATH])]
     recording_presigned_url: Annotated[

@@ -47,9 +47,7 @@ class _RoomEnd(InSession, frozen=True, kw_only=True):
     role: RoleName
     lock_room: Annotated[
         bool,
-        Meta(
-            description="Whether the room was to be locked, so that nobody can join again.", examples=[False]
-        ),
+        Meta(description="Whether the room was to be locked, so that nobody can join again.", examples=[False]),
     ]
     reason: Annotated[
         str, Meta(description='The reason given with the call. "" if none.', examples=["timetable slot over"])

@@ -6,6 +6,7 @@ Owns: nothing of its own: both are generated from the models, so that they canno
 from __future__ import annotations
 
 from collections.abc import Iterator
+from inspect import cleandoc
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -27,15 +28,15 @@ def json_schema(event: str) -> dict[str, Any]:
     `UnknownEventType`.
     """
     payload = event_type(event)
-    (root,), definitions = msgspec.json.schema_components(
-        [envelope_of(payload)], ref_template=f"{_REF}{{name}}"
-    )
+    (root,), definitions = msgspec.json.schema_components([envelope_of(payload)], ref_template=f"{_REF}{{name}}")
     envelope = definitions.pop(root["$ref"].removeprefix(_REF))
     for name, value in {"version": payload.VERSION, "type": event}.items():
         described = envelope["properties"][name]
         envelope["properties"][name] = {"description": described["description"], "const": value}
-    about = {"$schema": _DIALECT, "title": event, "description": definitions[payload.__name__]["description"]}
-    schema: dict[str, Any] = msgspec.to_builtins({**envelope, **about, "$defs": definitions})
+    for definition in definitions.values():
+        definition["description"] = cleandoc(definition["description"])
+    envelope |= {"title": event, "description": definitions[payload.__name__]["description"]}
+    schema: dict[str, Any] = msgspec.to_builtins({"$schema": _DIALECT, **envelope, "$defs": definitions})
     return schema
 
 

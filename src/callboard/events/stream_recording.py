@@ -48,13 +48,10 @@ class _Stream(Payload, frozen=True, kw_only=True):
     stream_id: StreamId
     type: Annotated[StreamType, Meta(description="The type of the stream.", examples=[StreamType.REGULAR])]
     stream_type: (
-        Annotated[StreamType, Meta(description="The same as `type`.", examples=[StreamType.REGULAR])]
-        | UnsetType
+        Annotated[StreamType, Meta(description="The same as `type`.", examples=[StreamType.REGULAR])] | UnsetType
     ) = UNSET
     size: Annotated[Bytes, Meta(description="The size of the file in bytes.", examples=[7340032])]
-    duration: Annotated[
-        Seconds, Meta(description="The length of the recording in whole seconds.", examples=[305])
-    ]
+    duration: Annotated[Seconds, Meta(description="The length of the recording in whole seconds.", examples=[305])]
     recording_id: RecordingId
     recording_path: Annotated[
         str,

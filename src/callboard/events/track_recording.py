@@ -57,9 +57,7 @@ class _TrackFile(_Track, frozen=True, kw_only=True):
     """
 
     size: Annotated[Bytes, Meta(description="The size of the file in bytes.", examples=[22989889])]
-    duration: Annotated[
-        Seconds, Meta(description="The length of the recording in whole seconds.", examples=[305])
-    ] = 0
+    duration: Annotated[Seconds, Meta(description="The length of the recording in whole seconds.", examples=[305])] = 0
     recording_id: RecordingId
     recording_path: Annotated[
         str,

@@ -49,9 +49,7 @@ class _Transcription(Payload, frozen=True, kw_only=True):
         str,
         Meta(description="The transcription's id: 24 hex digits.", examples=["678796100000000000000010"]),
     ]
-    duration: Annotated[
-        Seconds, Meta(description="The length of the recording in whole seconds.", examples=[3541])
-    ]
+    duration: Annotated[Seconds, Meta(description="The length of the recording in whole seconds.", examples=[3541])]
     summary_json_asset_id: Annotated[
         str,
         Meta(description="The id of the summary's asset (JSON).", examples=["678796100000000000000011"]),
@@ -76,9 +74,7 @@ class _Files(_Transcription, frozen=True, kw_only=True):
     summary_json_path: Annotated[Path, Meta(examples=[f"{_FOLDER}/summary.json"])]
     summary_json_presigned_url: Annotated[Url, Meta(examples=[f"{_SITE}/summary.json?signature=1f2e3d"])]
     transcript_json_path: Annotated[Path, Meta(examples=[f"{_FOLDER}/transcript.json"])]
-    transcript_json_presigned_url: Annotated[
-        Url, Meta(examples=[f"{_SITE}/transcript.json?signature=1f2e3d"])
-    ]
+    transcript_json_presigned_url: Annotated[Url, Meta(examples=[f"{_SITE}/transcript.json?signature=1f2e3d"])]
     transcript_srt_path: Annotated[Path, Meta(examples=[f"{_FOLDER}/transcript.srt"])]
     transcript_srt_presigned_url: Annotated[Url, Meta(examples=[f"{_SITE}/transcript.srt?signature=1f2e3d"])]
     transcript_txt_path: Annotated[Path, Meta(examples=[f"{_FOLDER}/transcript.txt"])]
