@@ -22,6 +22,7 @@ from callboard.events.envelope import (
     Envelope,
     decode,
     encode,
+    envelope_of,
     replayed,
 )
 from callboard.events.hls import (
@@ -176,6 +177,7 @@ __all__ = [
     "UnknownEventType",
     "decode",
     "encode",
+    "envelope_of",
     "event_type",
     "json_schema",
     "parse",
