@@ -1,0 +1,64 @@
+# Callboard's commands. `make` alone lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format unit media browser faults bench serve lock clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
+
+demo: $(VENV)/run.stamp ## Install what is missing and watch real peers, real media and every event arrive (under a minute)
+	$(BIN)/callboard demo
+
+test: $(VENV)/dev.stamp lint ## Set up, lint, and run every test
+	$(BIN)/pytest
+
+lint: $(VENV)/dev.stamp ## ruff, formatting, strict types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/dev.stamp ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+unit: $(VENV)/dev.stamp ## Only the tests without Janus, browsers and kills
+	$(BIN)/pytest -m "not media and not browser and not faults"
+
+media: $(VENV)/dev.stamp ## Only the tests with Janus and real WebRTC peers
+	$(BIN)/pytest -m media
+
+browser: $(VENV)/dev.stamp ## Only the tests with the official client in Chromium
+	$(BIN)/pytest -m browser
+
+faults: $(VENV)/dev.stamp ## Only the tests that kill processes
+	$(BIN)/pytest -m faults
+
+bench: $(VENV)/dev.stamp ## Measure delivery and join latency, as ratios (some minutes; needs a quiet machine)
+	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.join
+
+serve: $(VENV)/run.stamp ## Run a server with the default settings
+	$(BIN)/callboard serve
+
+lock: ## Write the lock files anew after changing dependencies (needs uv)
+	scripts/lock.sh
+
+clean: ## Remove what the set-up and the tests made
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/browser/node_modules
+
+# One environment, in two steps: what runs, and what also tests. Each is made anew when its lock file changes.
+$(VENV)/run.stamp: requirements.lock pyproject.toml scripts/system-packages.sh
+	scripts/system-packages.sh run
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.lock
+	scripts/system-packages.sh test
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
