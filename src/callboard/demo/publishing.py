@@ -1,0 +1,123 @@
+"""The peer's publish side: the connection that the client offers (signal.md §5.2).
+
+Owns: the one aiortc connection for what this peer sends, and what is published on it.
+
+Always holds: one negotiation at a time; an offer always names the complete set of published tracks. The
+first offer has the data channel `ion-sfu` only, as the official client's has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiortc import (
+    RTCBundlePolicy,
+    RTCConfiguration,
+    RTCIceServer,
+    RTCPeerConnection,
+    RTCRtpTransceiver,
+    RTCSessionDescription,
+)
+from aiortc.sdp import candidate_from_sdp
+
+from callboard.demo.media_tracks import PacedTrack
+from callboard.demo.sections import parse, without_idle_tracks
+from callboard.demo.settled import settled
+from callboard.demo.silence import cut_off
+
+Exchange = Callable[[str, dict[str, dict[str, Any]]], Awaitable[str]]
+"""Takes an offer's SDP and the tracks as signalled to the server, which returns the answer's SDP."""
+
+
+@dataclass(slots=True)
+class Published:
+    """A track that this peer sends. `source` is `regular`, `screen`, … (signal.md §3.2)."""
+
+    track: PacedTrack
+    stream_id: str
+    source: str
+    transceiver: RTCRtpTransceiver
+
+    def signalled(self) -> dict[str, Any]:
+        return {
+            "track_id": self.track.id,
+            "stream_id": self.stream_id,
+            "type": self.track.kind,
+            "source": self.source,
+            "mute": self.track.muted,
+            "description": "",
+        }
+
+
+class Publishing:
+    """Offers what is to be sent. `exchange` sends an offer to the server and returns its answer."""
+
+    def __init__(self, ice_servers: Sequence[RTCIceServer], exchange: Exchange) -> None:
+        configuration = RTCConfiguration(iceServers=list(ice_servers), bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        self._connection = RTCPeerConnection(configuration)
+        self._connection.createDataChannel("ion-sfu", protocol="SCTP")
+        self._exchange = exchange
+        self._order = asyncio.Lock()
+        self.published: dict[str, Published] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether ICE and DTLS are up."""
+        return bool(self._connection.connectionState == "connected")
+
+    def signalled(self) -> dict[str, dict[str, Any]]:
+        """The complete set of tracks, as the server is told."""
+        return {track_id: published.signalled() for track_id, published in self.published.items()}
+
+    def on_change(self, changed: Callable[[], None]) -> None:
+        """Call `changed` when `connected` may have."""
+        self._connection.on("connectionstatechange", changed)
+
+    async def negotiate(self, exchange: Exchange | None = None) -> None:
+        """Offer what is published now and apply the answer. Also how a reconnect presents itself."""
+        async with self._order:
+            await self._negotiate(exchange or self._exchange)
+
+    async def add(self, track: PacedTrack, stream_id: str, source: str) -> None:
+        """Publish a track."""
+        async with self._order:
+            transceiver = self._connection.addTransceiver(track, "sendonly")
+            transceiver.sender._stream_id = stream_id  # aiortc has no setter for it
+            self.published[track.id] = Published(track, stream_id, source, transceiver)
+            await self._negotiate(self._exchange)
+
+    async def remove(self, track_id: str) -> None:
+        """Stop publishing a track: its section becomes inactive. Raises `KeyError`."""
+        async with self._order:
+            published = self.published.pop(track_id)
+            published.track.stop()
+            published.transceiver.sender.replaceTrack(None)
+            published.transceiver.direction = "inactive"
+            await self._negotiate(self._exchange)
+
+    async def add_candidate(self, candidate: dict[str, Any]) -> None:
+        """Take a trickled candidate. Raises `ValueError` when it is none."""
+        text = candidate.get("candidate") or ""
+        if text:
+            parsed = candidate_from_sdp(text.removeprefix("candidate:"))
+            parsed.sdpMid = candidate.get("sdpMid")
+            await self._connection.addIceCandidate(parsed)
+
+    async def close(self) -> None:
+        """Say goodbye and stop. Idempotent."""
+        await self._connection.close()
+
+    async def cut_off(self) -> None:
+        """Stop without saying goodbye. Idempotent."""
+        await cut_off(self._connection)
+
+    async def _negotiate(self, exchange: Exchange) -> None:
+        connection = self._connection
+        await settled(connection)
+        await connection.setLocalDescription(await connection.createOffer())
+        offer = without_idle_tracks(parse(connection.localDescription.sdp))
+        answer = await exchange(offer.text(), self.signalled())
+        await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
