@@ -58,7 +58,8 @@ def clipped(text: str) -> str:
 def _problems(value: object, wanted: inspect.Type, path: tuple[str | int, ...]) -> Iterator[Problem]:
     match wanted:
         case inspect.Metadata():
-            yield from _problems(value, wanted.type, path)
+            for problem in _problems(value, wanted.type, path):
+                yield problem if problem.path != path else Problem(path, f"must be {in_words(wanted)}")
         case inspect.StructType() if isinstance(value, dict):
             yield from _object_problems(value, wanted, path)
         case inspect.DictType() if isinstance(value, dict) and _length_fits(value, wanted):
@@ -86,18 +87,14 @@ def _object_problems(
             yield Problem((*path, name), f"is required: {in_words(field.type)}")
 
 
-def _map_problems(
-    value: dict[str, object], wanted: inspect.DictType, path: tuple[str | int, ...]
-) -> Iterator[Problem]:
+def _map_problems(value: dict[str, object], wanted: inspect.DictType, path: tuple[str | int, ...]) -> Iterator[Problem]:
     for key, item in value.items():
-        if not _fits(key, wanted.key_type):
+        if not _valid(key, wanted.key_type):
             yield Problem((*path, key), f"the name must be {in_words(wanted.key_type)}")
         yield from _problems(item, wanted.value_type, (*path, key))
 
 
-def _union_problems(
-    value: object, wanted: inspect.UnionType, path: tuple[str | int, ...]
-) -> Iterator[Problem]:
+def _union_problems(value: object, wanted: inspect.UnionType, path: tuple[str | int, ...]) -> Iterator[Problem]:
     """A value that has the shape of one member (object, list) is judged by that one, else by all of them."""
     if any(_valid(value, member) for member in wanted.types):
         return
@@ -137,9 +134,7 @@ def _literal_fits(value: object, wanted: inspect.LiteralType) -> bool:
 
 
 def _length_fits(value: Sized, wanted: inspect.StrType | inspect.CollectionType | inspect.DictType) -> bool:
-    return len(value) >= (wanted.min_length or 0) and (
-        wanted.max_length is None or len(value) <= wanted.max_length
-    )
+    return len(value) >= (wanted.min_length or 0) and (wanted.max_length is None or len(value) <= wanted.max_length)
 
 
 _Leaf = Callable[[Any, Any], bool]

@@ -22,7 +22,15 @@ UploadType = Literal["s3", "gs", "oss", "azure"]
 Destination = Literal["browserRecordings", "rtmpDestinations", "hlsDestinations", "transcriptions"]
 Plugin = Literal["whiteboard", "transcriptions", "noiseCancellation"]
 # `$(?!\n)`: Python's `$` alone also matches before a newline at the end, and JSON Schema knows no `\Z`.
-RoleName = Annotated[str, Meta(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9 ._:-]+$(?!\n)")]
+RoleName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=100,
+        pattern=r"^[A-Za-z0-9 ._:-]+$(?!\n)",
+        extra={"allowed": "1 to 100 letters, digits, spaces and . _ : -"},
+    ),
+]
 
 MAX_ROOM_SIZE: Final = 2_500
 MAX_LARGE_ROOM_SIZE: Final = 20_000

@@ -31,7 +31,15 @@ from callboard.rooms.models import (
 )
 from callboard.rooms.templates import MASK
 
-RoomName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._:-]+$(?!\n)")]
+RoomName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[A-Za-z0-9._:-]+$(?!\n)",
+        extra={"allowed": "1 to 255 letters, digits and . _ : -"},
+    ),
+]
 Text = Annotated[str, Meta(max_length=2048)]
 
 _SAID: Final = (
@@ -105,9 +113,7 @@ def _room_problems(room: Room) -> Iterator[str]:
         yield f"Invalid body param: room size greater than {MAX_LARGE_ROOM_SIZE}"
     elif room.size > MAX_ROOM_SIZE and not room.large_room:
         yield f"Invalid body param: room size greater than {MAX_ROOM_SIZE}, set large_room flag as true"
-    if room.max_duration_seconds and not (
-        MIN_DURATION_SECONDS <= room.max_duration_seconds <= MAX_DURATION_SECONDS
-    ):
+    if room.max_duration_seconds and not (MIN_DURATION_SECONDS <= room.max_duration_seconds <= MAX_DURATION_SECONDS):
         yield (
             f"max_duration_seconds: must be an integer from {MIN_DURATION_SECONDS} to {MAX_DURATION_SECONDS},"
             " or 0 for the server's limit"

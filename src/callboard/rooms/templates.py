@@ -38,11 +38,17 @@ DEFAULT_NAME: Final = "default"
 MASK: Final = "********"
 """What a response shows instead of a secret. Sent back, it means: as it was."""
 
-TemplateName = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9 ._:-]+$(?!\n)")]
+TemplateName = Annotated[
+    str,
+    Meta(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[A-Za-z0-9 ._:-]+$(?!\n)",
+        extra={"allowed": "1 to 255 letters, digits, spaces and . _ : -"},
+    ),
+]
 
-_EXPLANATION: Final = (
-    "simulcast layers go from large to small: f (scale 1.0), then h, then q, each scaled down more"
-)
+_EXPLANATION: Final = "simulcast layers go from large to small: f (scale 1.0), then h, then q, each scaled down more"
 
 
 class RoleRequest(RoleBody, frozen=True):
