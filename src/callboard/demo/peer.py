@@ -7,7 +7,8 @@ Always holds: it behaves as the official client does where the server can tell (
 official client would choke on is an error here: every later wait raises it. It does not reconnect by
 itself: `reconnect` is the caller's step.
 
-Not done: ICE restart (aiortc has none), repeating calls that were refused with 5xx, simulcast.
+Not done: a change of network (aiortc cannot restart ICE on its own side), repeating calls that were
+refused with 5xx, simulcast.
 """
 
 from __future__ import annotations

@@ -23,10 +23,10 @@ from aiortc import (
 )
 from aiortc.sdp import candidate_from_sdp
 
+from callboard.demo.internals import cut_off
 from callboard.demo.media_tracks import PacedTrack
 from callboard.demo.sections import parse, without_idle_tracks
 from callboard.demo.settled import settled
-from callboard.demo.silence import cut_off
 
 Exchange = Callable[[str, dict[str, dict[str, Any]]], Awaitable[str]]
 """Takes an offer's SDP and the tracks as signalled to the server, which returns the answer's SDP."""

@@ -30,9 +30,9 @@ from aiortc import (
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.sdp import candidate_from_sdp
 
+from callboard.demo.internals import cut_off, follow_ice_restart
 from callboard.demo.sections import Description, merge, parse, split, tracks_sent
 from callboard.demo.settled import settled
-from callboard.demo.silence import cut_off
 
 log = logging.getLogger("callboard.demo.subscribing")
 
@@ -126,6 +126,8 @@ class Subscribing:
 
 
 async def _answer(connection: RTCPeerConnection, part: Description) -> Description:
+    if follow_ice_restart(connection, part):
+        log.info("the server restarted ICE")
     await connection.setRemoteDescription(RTCSessionDescription(part.text(), "offer"))
     await connection.setLocalDescription(await connection.createAnswer())
     return parse(connection.localDescription.sdp)
