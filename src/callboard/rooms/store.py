@@ -55,6 +55,9 @@ class RoomFilter:
     before: int = FOREVER
 
 
+ANY_ROOM: Final = RoomFilter()
+
+
 def is_object_id(text: str) -> bool:
     """Whether this can be the id of anything (platform.md §2.0)."""
     return _OBJECT_ID.fullmatch(text) is not None
@@ -175,7 +178,7 @@ class Store:
         rows = await self._database.fetch("room_by_name", name_key=room_key(name))
         return room_of(rows[0]) if rows else None
 
-    async def rooms(self, wanted: RoomFilter, limit: int, start: str = FIRST_PAGE) -> list[Room]:
+    async def rooms(self, limit: int, start: str = FIRST_PAGE, wanted: RoomFilter = ANY_ROOM) -> list[Room]:
         """At most `limit` rooms with ids below `start`, newest first."""
         rows = await self._database.fetch(
             "room_page",

@@ -157,10 +157,18 @@ def test_a_token_lives_until_a_minute_after_exp(tokens: Tokens, clock: Clock) ->
         tokens.verify_app_token(token)
 
 
+def test_who_was_let_in_is_known_by_a_token_that_has_expired_since(tokens: Tokens, clock: Clock) -> None:
+    token = tokens.mint_app_token(ROOM, "host", "user.001", lifetime_seconds=100)
+    clock.seconds = NOW + 1000
+    assert tokens.app_claims_once_valid(token).user_id == "user.001"
+    with pytest.raises(BadSignature):
+        tokens.app_claims_once_valid(signed(claims(), "another secret that is long enough as well"))
+    with pytest.raises(BadClaim):
+        tokens.app_claims_once_valid(tokens.mint_management_token())
+
+
 @pytest.mark.parametrize("name", ["nbf", "iat"])
-def test_a_token_from_the_future_waits_but_a_minute_is_forgiven(
-    tokens: Tokens, clock: Clock, name: str
-) -> None:
+def test_a_token_from_the_future_waits_but_a_minute_is_forgiven(tokens: Tokens, clock: Clock, name: str) -> None:
     token = signed(claims(**{name: NOW + 100}))
     with pytest.raises(NotYetValid, match=name):
         tokens.verify_app_token(token)
@@ -195,9 +203,7 @@ def test_a_token_of_another_access_key_is_refused(tokens: Tokens) -> None:
         tokens.verify_app_token(signed(claims(access_key="another-key")))
 
 
-@pytest.mark.parametrize(
-    "name", ["access_key", "type", "version", "room_id", "role", "jti", "iat", "nbf", "exp"]
-)
+@pytest.mark.parametrize("name", ["access_key", "type", "version", "room_id", "role", "jti", "iat", "nbf", "exp"])
 def test_a_missing_claim_is_named(tokens: Tokens, name: str) -> None:
     with pytest.raises(BadClaim, match=f"{name} is missing"):
         tokens.verify_app_token(signed(claims(**{name: None})))
