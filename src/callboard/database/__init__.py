@@ -6,7 +6,8 @@ Always holds: `commit` returns only when the unit would survive a power cut. A c
 writing (`DatabaseStopped`): the process has to start again from what the database holds.
 """
 
-from callboard.database.interface import Database, DatabaseStopped, Row
+from callboard.database.factory import open_database
+from callboard.database.interface import Database, DatabaseBusy, DatabaseStopped, QueryFailed, Row
 from callboard.database.units import Append, Appended, Column, Delete, Kind, Put, Table, Unit, Value
 
 __all__ = [
@@ -14,12 +15,15 @@ __all__ = [
     "Appended",
     "Column",
     "Database",
+    "DatabaseBusy",
     "DatabaseStopped",
     "Delete",
     "Kind",
     "Put",
+    "QueryFailed",
     "Row",
     "Table",
     "Unit",
     "Value",
+    "open_database",
 ]

@@ -12,10 +12,38 @@ from callboard.database.units import Appended, Unit, Value
 
 Row = tuple[Value, ...]
 Done = Callable[[Sequence[Appended]], None]
+Stopped = Callable[[BaseException], None]
+
+MOST_UNITS = 256
+"""How many units one transaction commits at most: enough to share an fsync, few enough to keep it short."""
+
+MOST_WAITING = 100_000
+"""How many units may wait: some three seconds of work at full speed. More would be memory spent on being late."""
+
+QUERY_SECONDS = 30.0
+"""How long a `fetch` may take, waiting for a reader included."""
+
+COMMIT_SECONDS = 30.0
+"""How long a transaction may take, where the engine is across a network and can fall silent."""
+
+CLOSE_SECONDS = 60.0
+"""How long `close` waits for what was submitted to be committed."""
 
 
 class DatabaseStopped(Exception):  # noqa: N818 - a state, said as the sentence it is
-    """A commit failed, so nothing more is written by this process; `__cause__` is what failed."""
+    """Nothing more is written by this process: a commit failed (`__cause__` says how), or it was closed."""
+
+
+class DatabaseBusy(Exception):  # noqa: N818 - a state, said as the sentence it is
+    """`MOST_WAITING` units wait already; nothing of this one was queued. The caller may try again later.
+
+    Raised at once and not waited out: a caller that slept until there is room would be overtaken by those who
+    submit meanwhile, and the order of submission would no longer be the order of commit.
+    """
+
+
+class QueryFailed(Exception):  # noqa: N818 - an event, said as the sentence it is
+    """A `fetch` failed: the engine refused it or cannot be reached (`__cause__`). Writing is not affected."""
 
 
 class Database(Protocol):
@@ -29,13 +57,16 @@ class Database(Protocol):
         ...
 
     async def close(self) -> None:
-        """Commit what was submitted, then close. Idempotent."""
+        """Commit what was submitted, then close. Idempotent. Raises `TimeoutError` after `CLOSE_SECONDS`."""
         ...
 
-    async def commit(self, unit: Unit) -> Sequence[Appended]:
+    async def commit(self, unit: Unit, done: Done | None = None) -> Sequence[Appended]:
         """Commit `unit` with whatever else waits, in one transaction; return when it is durable.
 
-        Returns one `Appended` per event, in the order of `unit.events`. Raises `DatabaseStopped`.
+        Returns one `Appended` per event, in the order of `unit.events`. `done` is called before that, as in
+        `submit`. An awaiter that is cancelled undoes nothing: the unit is committed, `done` is called. Raises
+        `DatabaseStopped` (if it stopped while this unit waited, only the database knows whether the unit is in it),
+        and as `submit`.
         """
         ...
 
@@ -43,19 +74,23 @@ class Database(Protocol):
         """Queue `unit` without waiting. `done` is called on the loop's thread once it is durable.
 
         Units submitted or committed earlier are durable earlier, and their `done` and awaiters are called earlier.
-        A failure is not told to `done`: it stops the database, and `stopped` is called. Raises `DatabaseStopped`.
+        A failure is not told to `done`: it stops the database, and `on_stop`'s callback is called.
+
+        Raises, with nothing queued: `ValueError` for a value that cannot be stored (`database/check.py`),
+        `DatabaseBusy` when too much waits, `DatabaseStopped`.
         """
         ...
 
     async def fetch(self, query: str, /, **parameters: Value) -> list[Row]:
         """Rows of the named query (the `-- name: …` in a file of `database/queries/`), in the query's order.
 
-        Sees everything whose commit has returned. Raises `KeyError` for a query or a parameter that does not exist.
+        Sees everything whose commit has returned. Raises `KeyError` for a query or a parameter that does not exist,
+        `QueryFailed`, `TimeoutError` after `QUERY_SECONDS`, `DatabaseStopped`.
         """
         ...
 
-    def on_stop(self, stopped: Callable[[BaseException], None]) -> None:
-        """Call `stopped` with the cause, once, when a commit fails."""
+    def on_stop(self, stopped: Stopped) -> None:
+        """Call `stopped` with the cause, once, when a commit fails (soon, if one has failed already)."""
         ...
 
     @property

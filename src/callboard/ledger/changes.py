@@ -17,7 +17,8 @@ from callboard.events import Payload
 class Fact:
     """Something that happened and is to be reported: a payload and its circumstances.
 
-    `stream` orders it: the session's id, or the room's id for what happens while no session is open.
+    `stream` orders it: the session's id, or the room's id for what happens while no session is open. A fact with a
+    `session_id` is always in that session's stream, and all facts of a stream have the same `room_id`.
     `at` is nanoseconds since the epoch. `actor` says who (`peer:<id>`, `api`, `server`), `cause` what made it happen
     (`websocket leave`, `rest end-room`, `deadline`, `restart`, …): both are for people, not for programs.
     """

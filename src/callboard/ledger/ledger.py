@@ -3,42 +3,184 @@
 Owns: `Ledger`.
 
 Always holds: subscribers see every event of this node once, in the order of commit, after it is durable and before
-whoever awaits the commit goes on.
+whoever awaits the commit goes on. A follower sees every event of every node once, in the order of positions.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import suppress
 
-from callboard.database import Database
-from callboard.ledger.changes import Changes
-from callboard.ledger.records import EVERYTHING, Filter, Recorded
+from callboard.database import Append, Appended, Database, Unit
+from callboard.events import encode
+from callboard.ledger.changes import Changes, Fact
+from callboard.ledger.records import EVERYTHING, Filter, Recorded, recorded_of, recorded_row
+from callboard.ledger.tail import Tail
 
 Subscriber = Callable[[Sequence[Recorded]], None]
+
+_PAGE = 500
+_POLL_SECONDS = 1.0  # how late a follower learns of what another node committed
+
+log = logging.getLogger("callboard.ledger")
 
 
 class Ledger:
     """The one way to change what is true, and to read what happened. Used on the event loop's thread only."""
 
     def __init__(self, database: Database, *, account_id: str, app_id: str) -> None:
-        raise NotImplementedError
+        self._database = database
+        self._account_id = account_id
+        self._app_id = app_id
+        self._subscribers: list[Subscriber] = []
+        self._followers: set[asyncio.Event] = set()
+        self._tail = Tail()
 
     async def commit(self, changes: Changes) -> Sequence[Recorded]:
-        """Commit rows and facts as one; return the recorded events, in the facts' order, once they are durable."""
-        raise NotImplementedError
+        """Commit rows and facts as one; return the recorded events, in the facts' order, once they are durable.
 
-    def submit(self, changes: Changes) -> None:
-        """As `commit`, without waiting: earlier submissions are durable earlier. A failure stops the database."""
-        raise NotImplementedError
+        An awaiter that is cancelled undoes nothing. Raises, with nothing committed: `ValueError` for a fact or a row
+        that cannot be stored, `DatabaseBusy`, `DatabaseStopped` (if it stopped meanwhile, only the database knows).
+        """
+        unit = self._unit(changes)
+        recorded: list[Recorded] = []
+        await self._database.commit(unit, lambda places: recorded.extend(self._publish(unit, places)))
+        return recorded
+
+    def submit(self, changes: Changes, done: Subscriber | None = None) -> None:
+        """As `commit`, without waiting: earlier submissions are durable earlier.
+
+        `done` is called with the recorded events after the subscribers; if a commit fails, never: that stops the
+        database. Raises as `commit`.
+        """
+        unit = self._unit(changes)
+
+        def durable(places: Sequence[Appended]) -> None:
+            recorded = self._publish(unit, places)
+            if done is not None:
+                done(recorded)
+
+        self._database.submit(unit, durable)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call `callback` with the events of each commit of this node, in order. Returns what ends it."""
-        raise NotImplementedError
+        self._subscribers.append(callback)
+        return lambda: self._subscribers.remove(callback)
 
     async def read(self, after: int, limit: int, wanted: Filter = EVERYTHING) -> list[Recorded]:
         """Up to `limit` events that `wanted` accepts, at positions greater than `after`, in order."""
-        raise NotImplementedError
+        types = f",{','.join(sorted(wanted.types))}," if wanted.types else ""
+        fetch = self._database.fetch
+        if wanted.session_id:
+            rows = await fetch(
+                "events_of_session",
+                session_id=wanted.session_id,
+                room_id=wanted.room_id,
+                position=after,
+                types=types,
+                limit=limit,
+            )
+        elif wanted.room_id:
+            rows = await fetch("events_of_room", room_id=wanted.room_id, position=after, types=types, limit=limit)
+        else:
+            rows = await fetch("events_after", position=after, types=types, limit=limit)
+        return [recorded_row(row) for row in rows]
 
-    def follow(self, after: int, wanted: Filter = EVERYTHING) -> AsyncIterator[Recorded]:
-        """Every accepted event at a position greater than `after`, in order: first the past, then as they come."""
-        raise NotImplementedError
+    async def read_stream(self, stream: str, after: int, limit: int) -> list[Recorded]:
+        """Up to `limit` events of one stream with a `seq` greater than `after`, in order."""
+        rows = await self._database.fetch("events_of_stream", stream=stream, seq=after, limit=limit)
+        return [recorded_row(row) for row in rows]
+
+    async def event(self, event_id: str) -> Recorded | None:
+        """The event with this id, if it was recorded."""
+        rows = await self._database.fetch("event_by_id", id=event_id)
+        return recorded_row(rows[0]) if rows else None
+
+    async def newest(self) -> int:
+        """The highest position there is, 0 if there is none: where to follow from to see only what is to come."""
+        ((position,),) = await self._database.fetch("highest_position")
+        assert isinstance(position, int)
+        return position
+
+    async def follow(self, after: int, wanted: Filter = EVERYTHING) -> AsyncGenerator[Recorded, None]:
+        """Every accepted event at a position greater than `after`, in order: first the past, then as they come.
+
+        Endless. A slow reader costs no memory: who has fallen behind the newest events reads the database again.
+        Close it when done (`contextlib.aclosing`). Raises as `Database.fetch`.
+        """
+        news = asyncio.Event()
+        self._followers.add(news)
+        try:
+            while True:
+                news.clear()
+                events: Sequence[Recorded] = self._tail.after(after)
+                full = False
+                if events:
+                    after = events[-1].position
+                    events = [event for event in events if wanted.accepts(event)]
+                else:
+                    events, after, full = await self._page(after, wanted)
+                for event in events:
+                    yield event
+                if not full:
+                    await _soon(news)
+        finally:
+            self._followers.discard(news)
+
+    async def _page(self, after: int, wanted: Filter) -> tuple[list[Recorded], int, bool]:
+        """The next events from the database, the position up to which that is all, and whether more may follow."""
+        # Read before the page: what is at or below it was visible to the page, wanted or not.
+        newest = await self.newest()
+        events = await self.read(after, _PAGE, wanted)
+        if len(events) == _PAGE:
+            return events, events[-1].position, True
+        return events, max(after, newest, *(event.position for event in events[-1:])), False
+
+    def _publish(self, unit: Unit, places: Sequence[Appended]) -> list[Recorded]:
+        recorded = [recorded_of(append, place) for append, place in zip(unit.events, places, strict=True)]
+        if recorded:
+            self._tail.extend(recorded)
+            for subscriber in tuple(self._subscribers):
+                try:
+                    subscriber(recorded)
+                except Exception:  # what is durable stays so, and the others hear of it, whatever one makes of it
+                    log.exception("a subscriber failed at position %d", recorded[0].position)
+            for news in self._followers:
+                news.set()
+        return recorded
+
+    def _unit(self, changes: Changes) -> Unit:
+        return Unit(changes.rows, tuple(self._append(fact) for fact in changes.facts))
+
+    def _append(self, fact: Fact) -> Append:
+        if fact.session_id and fact.stream != fact.session_id:
+            raise ValueError(f"event {fact.id} of session {fact.session_id} must be in the session's stream")
+        body = encode(
+            fact.payload,
+            id=fact.id,
+            account_id=self._account_id,
+            app_id=self._app_id,
+            template_id=fact.template_id,
+            at=fact.at,
+        )
+        return Append(
+            id=fact.id,
+            stream=fact.stream,
+            type=fact.payload.EVENT,
+            room_id=fact.room_id,
+            session_id=fact.session_id,
+            peer_id=fact.peer_id,
+            at=fact.at,
+            actor=fact.actor,
+            cause=fact.cause,
+            body=body,
+        )
+
+
+async def _soon(news: asyncio.Event) -> None:
+    """Until there is news, or it is time to look whether another node has some."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_POLL_SECONDS):
+            await news.wait()

@@ -1,0 +1,157 @@
+"""Writing units into PostgreSQL: one connection, one transaction per batch, one statement per table.
+
+Owns: `PostgresqlWriter`.
+
+Always holds: a batch is committed whole or not at all. Isolation is READ COMMITTED, and no statement both locks and
+reads: each sees what the lock taken before it protects (a statement's snapshot is older than the locks it takes).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import asyncpg
+
+from callboard.clock import Clock
+from callboard.database.batch import Batch, Cells, dealt, merge, seqs
+from callboard.database.sql import POSTGRESQL, SCHEMA_VERSION, following, migrations
+from callboard.database.units import Append, Appended, Column, Table, Unit
+
+_APPENDING = 0x63616C6C_00000001
+_MIGRATING = 0x63616C6C_00000002
+"""Advisory locks: "call" and a number. They are the database's, so two databases of one server never meet."""
+
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+# Identity values are drawn when a row is inserted and seen when its transaction commits. Without a lock a node could
+# commit position 8 while another, still in its transaction, holds position 7: a reader that has passed 8 would never
+# see 7. The lock is held until COMMIT has made the rows visible, so positions appear in order. It costs little, as
+# there is one transaction per batch and not per unit. It is a statement of its own: the next one's snapshot is
+# younger than the lock.
+_BEGIN_APPENDING = f"{_BEGIN}; SELECT pg_advisory_xact_lock({_APPENDING})"
+
+_SETTINGS = {
+    "application_name": "callboard writer",
+    "synchronous_commit": "on",
+    # A node that hangs between two statements would hold the lock above against all others: the server ends it.
+    "idle_in_transaction_session_timeout": "10s",
+}
+
+_GROW_STREAMS = (
+    "INSERT INTO stream AS known (id, room_id, seq)"
+    " SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])"
+    " ON CONFLICT (id) DO UPDATE SET seq = known.seq + excluded.seq"
+    " RETURNING id, seq"
+)
+_EVENT_KINDS = tuple({"at": "bigint", "body": "bytea"}.get(name, "text") for name in Append._fields)
+_APPEND_EVENTS = (
+    f"INSERT INTO event (committed_at, seq, {', '.join(Append._fields)})"  # noqa: S608
+    f" SELECT $1::bigint, * FROM unnest($2::bigint[], "
+    + ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_EVENT_KINDS, start=3))
+    + ") RETURNING id, position"
+)
+
+
+class PostgresqlWriter:
+    """The one connection of this node that writes. Raises asyncpg's errors and `OSError`."""
+
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record], clock: Clock) -> None:
+        self._connection = connection
+        self._clock = clock
+
+    @classmethod
+    async def connect(cls, url: str, clock: Clock, seconds: float) -> PostgresqlWriter:
+        connection = await asyncpg.connect(url, timeout=seconds, server_settings=_SETTINGS)
+        return cls(connection, clock)
+
+    async def migrate(self) -> None:
+        """Bring the schema up to date; other nodes may do so too. `DatabaseStopped` if it is newer than this code."""
+        while await self._migrate_once():
+            pass
+
+    async def write(self, units: Sequence[Unit]) -> list[Sequence[Appended]]:
+        """Commit the units in one transaction; return each one's events' places. Durable on return.
+
+        After an error the connection is good for nothing but `abort`.
+        """
+        batch = merge(units)
+        await self._connection.execute(_BEGIN_APPENDING if batch.events else _BEGIN)
+        appended = await self._append(batch) if batch.events else []
+        for work in batch.tables:
+            if work.puts:
+                await self._connection.execute(_upsert(work.table), *_columns(work.puts))
+            if work.deletes:
+                await self._connection.execute(_remove(work.table), *_columns(work.deletes))
+        outcome = await self._connection.execute("COMMIT")
+        if outcome != "COMMIT":
+            raise asyncpg.InterfaceError(f"the server answered {outcome} to COMMIT")
+        return dealt(units, appended)
+
+    def abort(self) -> None:
+        """Hang up: the server rolls back what is not committed."""
+        self._connection.terminate()
+
+    async def close(self) -> None:
+        await self._connection.close()
+
+    async def _append(self, batch: Batch) -> list[Appended]:
+        committed_at = self._clock.now()
+        streams = batch.streams
+        grown = await self._connection.fetch(
+            _GROW_STREAMS,
+            list(streams),
+            [work.room_id for work in streams.values()],
+            [work.count for work in streams.values()],
+        )
+        numbers = seqs(batch, {id_: seq - streams[id_].count for id_, seq in grown})
+        inserted = await self._connection.fetch(_APPEND_EVENTS, committed_at, numbers, *_columns(batch.events))
+        positions = {row["id"]: row["position"] for row in inserted}
+        return [
+            Appended(positions[event.id], seq, committed_at) for event, seq in zip(batch.events, numbers, strict=True)
+        ]
+
+    async def _migrate_once(self) -> bool:
+        connection = self._connection
+        async with connection.transaction(isolation="read_committed"):
+            await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+            await connection.execute(SCHEMA_VERSION)
+            version = await connection.fetchval("SELECT COALESCE(MAX(version), 0) FROM schema_version")
+            migration = following(migrations(), version)
+            if migration is not None:
+                await connection.execute(migration.text(POSTGRESQL))
+                await connection.execute(
+                    "INSERT INTO schema_version (version, name, applied_at) VALUES ($1, $2, $3)",
+                    migration.number,
+                    migration.name,
+                    self._clock.now(),
+                )
+        return migration is not None
+
+
+def _columns(rows: Sequence[Cells] | Sequence[Append]) -> list[tuple[object, ...]]:
+    """The rows turned on their side: one array per column, as `unnest` takes them."""
+    return list(zip(*rows, strict=True))
+
+
+def _arrays(columns: Sequence[Column]) -> str:
+    kinds = (f"${number}::{column.kind}[]" for number, column in enumerate(columns, start=1))
+    return f"unnest({', '.join(kinds)})"
+
+
+@lru_cache(maxsize=64)
+def _upsert(table: Table) -> str:
+    names = [column.name for column in table.columns]
+    key = ", ".join(names[: table.key])
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names[table.key :])
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) SELECT * FROM {_arrays(table.columns)}"  # noqa: S608
+        f" ON CONFLICT ({key}) DO {f'UPDATE SET {changes}' if changes else 'NOTHING'}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _remove(table: Table) -> str:
+    names = [column.name for column in table.key_columns]
+    matches = " AND ".join(f"{table.name}.{name} = gone.{name}" for name in names)
+    return f"DELETE FROM {table.name} USING {_arrays(table.key_columns)} AS gone ({', '.join(names)}) WHERE {matches}"  # noqa: S608

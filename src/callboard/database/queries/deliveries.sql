@@ -1,0 +1,33 @@
+-- Endpoints, how far each has come, and what was tried.
+
+-- name: endpoints
+SELECT id, document, created_at, updated_at
+FROM endpoint
+ORDER BY id
+
+-- name: delivery_marks
+SELECT endpoint_id, position
+FROM delivery_mark
+ORDER BY endpoint_id
+
+-- name: delivery_cursors
+SELECT endpoint_id, stream, seq, position
+FROM delivery_cursor
+WHERE endpoint_id = :endpoint_id
+  AND position > :position
+ORDER BY position
+
+-- name: attempts_of_event
+SELECT event_id, endpoint_id, number, at, status, error, seconds
+FROM attempt
+WHERE event_id = :event_id
+ORDER BY endpoint_id, number
+
+-- Newest first, before the instant `:before`.
+-- name: attempts_of_endpoint
+SELECT event_id, endpoint_id, number, at, status, error, seconds
+FROM attempt
+WHERE endpoint_id = :endpoint_id
+  AND at < :before
+ORDER BY at DESC, event_id, number
+LIMIT :limit

@@ -1,0 +1,62 @@
+-- Reading the log. `:types` is '' for all, or the wanted types each between commas (',peer.join.success,'): removing
+-- ',type,' from it changes it exactly when the type is among them, which both back ends can say in the same words.
+-- The columns are the fields of `ledger.Recorded`, in their order.
+
+-- name: events_after
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+FROM event
+WHERE position > :position
+  AND (:types = '' OR replace(:types, ',' || type || ',', '') <> :types)
+ORDER BY position
+LIMIT :limit
+
+-- A session's events are those of its stream, and within a stream seq and position rise together.
+-- name: events_of_session
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+FROM event
+WHERE stream = :session_id
+  AND (:room_id = '' OR room_id = :room_id)
+  AND position > :position
+  AND (:types = '' OR replace(:types, ',' || type || ',', '') <> :types)
+ORDER BY seq
+LIMIT :limit
+
+-- CROSS JOIN keeps SQLite from walking the whole log in search of the room: it reads the streams first.
+-- name: events_of_room
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+FROM event
+WHERE position IN (
+    SELECT found.position
+    FROM stream CROSS JOIN event AS found
+    WHERE stream.room_id = :room_id
+      AND found.stream = stream.id
+      AND found.position > :position
+      AND (:types = '' OR replace(:types, ',' || found.type || ',', '') <> :types)
+    ORDER BY found.position
+    LIMIT :limit
+)
+ORDER BY position
+
+-- name: events_of_stream
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+FROM event
+WHERE stream = :stream
+  AND seq > :seq
+ORDER BY seq
+LIMIT :limit
+
+-- name: event_by_id
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+FROM event
+WHERE id = :id
+
+-- name: highest_position
+SELECT COALESCE(MAX(position), 0)
+FROM event
+
+-- name: stream_heads
+SELECT stream, MIN(seq), MAX(seq), MIN(position)
+FROM event
+WHERE position > :position
+GROUP BY stream
+ORDER BY MIN(position)

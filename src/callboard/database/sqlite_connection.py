@@ -1,0 +1,43 @@
+"""Connections to a SQLite file.
+
+Owns: the pragmas every connection is opened with.
+
+Always holds: WAL with `synchronous=FULL`: a commit that returned survives a power cut. Only this SQLite library (the
+one inside apsw) opens the file in this process: two libraries would undo each other's POSIX locks.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import apsw
+
+_STATEMENTS = 256  # prepared statements kept: up to nine lengths for each table
+
+_PRAGMAS = (
+    "PRAGMA busy_timeout = 10000",  # ms: another process (a command) may be writing
+    "PRAGMA synchronous = FULL",
+    "PRAGMA cache_size = -32000",  # KiB
+    "PRAGMA wal_autocheckpoint = 4000",  # pages: 16 MiB
+)
+
+
+def connect(path: Path) -> apsw.Connection:
+    """Open the file, creating it for its owner's eyes only (it holds secrets). Raises `OSError`, `apsw.Error`."""
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
+    try:
+        for pragma in _PRAGMAS:
+            connection.execute(pragma)
+        _use_write_ahead_log(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _use_write_ahead_log(connection: apsw.Connection) -> None:
+    mode = connection.pragma("journal_mode", "wal")
+    if mode != "wal":
+        raise OSError(f"this file system cannot hold a write-ahead log (journal mode {mode})")
