@@ -59,9 +59,7 @@ class Answer:
 
 def status(code: int, body: bytes = b"", *, delay: float = 0.0, headers: bytes = b"") -> Answer:
     """An orderly answer. `headers` are whole lines, each with its CRLF."""
-    return Answer(
-        b"HTTP/1.1 %d X\r\n%bcontent-length: %d\r\n\r\n%b" % (code, headers, len(body), body), delay
-    )
+    return Answer(b"HTTP/1.1 %d X\r\n%bcontent-length: %d\r\n\r\n%b" % (code, headers, len(body), body), delay)
 
 
 OK = status(200)
@@ -73,8 +71,7 @@ Behaviour = Callable[[Delivery], Answer]
 
 
 class Receiver:
-    """Listens on loopback: `async with Receiver(secret) as receiver`. `behaviour` may be replaced any
-    time."""
+    """Listens on loopback: `async with Receiver(secret) as receiver`. `behaviour` may be replaced any time."""
 
     def __init__(self, secret: str | None = None, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.deliveries: list[Delivery] = []

@@ -17,7 +17,6 @@ import httptools
 
 HEADER_BYTES = 32 * 1024
 BODY_BYTES = 64 * 1024
-EXCERPT_BYTES = 1024
 INTERIM_ANSWERS = 8
 """How many 1xx answers may precede the answer."""
 
@@ -37,13 +36,11 @@ class Owner(Protocol[Work]):
         ...
 
     def answered(self, connection: Connection[Work], work: Work) -> None:
-        """`connection.status` answers `work`. If `connection.reusable`, other work may begin on it at
-        once."""
+        """`connection.status` answers `work`. If `connection.reusable`, other work may begin on it at once."""
         ...
 
     def failed(self, connection: Connection[Work], work: Work, error: str) -> None:
-        """There is no answer to `work`, and the connection is of no more use. `error`: see the names
-        above."""
+        """There is no answer to `work`, and the connection is of no more use. `error`: see the names above."""
         ...
 
     def stale(self, connection: Connection[Work], work: Work) -> None:
@@ -70,7 +67,6 @@ class Connection(asyncio.Protocol, Generic[Work]):
         "_retired",
         "_served",
         "_transport",
-        "excerpt",
         "lost",
         "reusable",
         "status",
@@ -91,7 +87,6 @@ class Connection(asyncio.Protocol, Generic[Work]):
 
     def _reset(self) -> None:
         self.status = 0
-        self.excerpt = b""
         self._head = b""
         self._body_bytes = self._begun = self._interim = 0
         self._complete = self._broken = self.reusable = False
@@ -192,11 +187,7 @@ class Connection(asyncio.Protocol, Generic[Work]):
             self._broken = True
 
     def on_body(self, body: bytes) -> None:
-        if self._complete:
-            return
         self._body_bytes += len(body)
-        if len(self.excerpt) < EXCERPT_BYTES:
-            self.excerpt += body[: EXCERPT_BYTES - len(self.excerpt)]
 
     def on_message_complete(self) -> None:
         if self.status and not self._complete:

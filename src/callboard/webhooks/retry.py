@@ -50,9 +50,7 @@ class RetryPolicy:
         if not 1 <= self.tail_factor <= 10:
             raise ValueError(f"tail_factor: must be 1 to 10, not {self.tail_factor}")
         if self.tail_most < self.tail_first:
-            raise ValueError(
-                f"tail_most: must be at least tail_first ({self.tail_first}), not {self.tail_most}"
-            )
+            raise ValueError(f"tail_most: must be at least tail_first ({self.tail_first}), not {self.tail_most}")
         if not 0 <= self.jitter < 1:
             raise ValueError(f"jitter: must be at least 0 and below 1, not {self.jitter}")
         if self.give_up_after < 0:

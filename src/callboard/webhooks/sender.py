@@ -83,9 +83,8 @@ class Source(Protocol[Work]):
         """The request for `work`, whole. Called right before it is written: the time of sending is signed."""
         ...
 
-    def finished(self, work: Work, status: int, error: str, excerpt: bytes) -> None:
-        """The attempt has ended: with an HTTP `status` and the body's first bytes, or with 0 and an
-        `error`."""
+    def finished(self, work: Work, status: int, error: str) -> None:
+        """The attempt has ended: with an HTTP `status` and no error, or with status 0 and an `error`."""
         ...
 
 
@@ -200,7 +199,7 @@ class Pool(Generic[Work]):
             error = CONNECTION_LOST
         if error:
             self._changed.set()
-            self._finished(work, 0, error, b"")
+            self._finished(work, 0, error)
             self.wake()
         else:
             self._connections.add(connection)
@@ -227,7 +226,7 @@ class Pool(Generic[Work]):
     # What the connections say (`connection.Owner`).
 
     def answered(self, connection: Connection[Work], work: Work) -> None:
-        self._finished(work, connection.status, "", connection.excerpt)
+        self._finished(work, connection.status, "")
         if connection.reusable and not self._stopping:
             next_work = self._take()
             if next_work is None:
@@ -238,7 +237,7 @@ class Pool(Generic[Work]):
             self._ended(connection)
 
     def failed(self, connection: Connection[Work], work: Work, error: str) -> None:
-        self._finished(work, 0, error, b"")
+        self._finished(work, 0, error)
         self._ended(connection)
 
     def stale(self, connection: Connection[Work], work: Work) -> None:
@@ -249,7 +248,7 @@ class Pool(Generic[Work]):
         """
         self._connections.discard(connection)
         if self._stopping:
-            self._finished(work, 0, STOPPED, b"")
+            self._finished(work, 0, STOPPED)
         else:
             self._open(work)
 

@@ -100,9 +100,7 @@ def verify(
     if not timestamp.isdigit() or len(timestamp) > 12:
         raise InvalidSignature("webhook-timestamp must be whole seconds since the epoch, in digits")
     if abs(int(timestamp) - now) > tolerance:
-        raise InvalidSignature(
-            f"webhook-timestamp must be within {tolerance} seconds of the receiver's clock"
-        )
+        raise InvalidSignature(f"webhook-timestamp must be within {tolerance} seconds of the receiver's clock")
     expected = _sign(_states(key_of(secret)), b"%b.%b.%b" % (id_, timestamp, body))
     matches = [hmac.compare_digest(expected, candidate) for candidate in signatures.split(b" ")]
     if not any(matches):

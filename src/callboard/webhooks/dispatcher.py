@@ -1,0 +1,194 @@
+"""The dispatcher: what is committed goes to every endpoint.
+
+Owns: `Dispatcher`, which opens an outlet for each enabled endpoint and keeps them in step with `Endpoints`.
+
+Always holds: an event reaches the lanes right after its commit, before anything is waited for. Deliveries are
+made at least once and in order (DESIGN §1.3), across restarts too: what counts is in the database, memory
+only says what is next. An endpoint that is down, disabled or slow delays no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+
+from callboard.background import Background
+from callboard.clock import Clock
+from callboard.database import Database, DatabaseStopped
+from callboard.database.interface import QueryFailed
+from callboard.ledger import Ledger, Recorded
+from callboard.webhooks.endpoint import Endpoint
+from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.journal import Journal
+from callboard.webhooks.outlet import Gauges, Outlet, Settings
+from callboard.webhooks.retry import Random
+from callboard.webhooks.sender import Resolve, resolve
+
+AGAIN_SECONDS = 1.0
+"""Until a read that failed is tried again."""
+
+log = logging.getLogger("callboard.webhooks")
+
+
+class Dispatcher:
+    """See the module. Used on the event loop's thread only; `start` and `stop` once each."""
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        endpoints: Endpoints,
+        clock: Clock,
+        random: Random,
+        settings: Settings | None = None,
+        *,
+        tls: ssl.SSLContext | None = None,
+        resolve_and_vet: Resolve = resolve,
+    ) -> None:
+        """Within a running event loop.
+
+        `tls` verifies the endpoints' certificates (the system's authorities, unless a context is given).
+        """
+        self._database = database
+        self._ledger = ledger
+        self._endpoints = endpoints
+        self._clock = clock
+        self._random = random
+        self._settings = settings or Settings()
+        self._tls = tls or ssl.create_default_context()
+        self._resolve = resolve_and_vet
+        self._outlets: dict[str, Outlet] = {}
+        self._settling: set[str] = set()
+        self._background = Background("webhooks")
+        self._hungry = asyncio.Event()
+        self._reader: asyncio.Task[None] | None = None
+        self._end: list[Callable[[], None]] = []
+        self._stopping = False
+        self._journal = Journal(database, self._wake)
+
+    async def start(self) -> None:
+        """Begin to deliver, where every endpoint had come to. `endpoints` must be loaded.
+
+        Raises what `Database.fetch` raises.
+        """
+        self._end = [self._ledger.subscribe(self._committed), self._endpoints.watch(self._changed)]
+        self._reader = asyncio.get_running_loop().create_task(self._read_back())
+        for endpoint in self._endpoints.all():
+            self._settling.add(endpoint.id)
+            await self._settle(endpoint.id)
+
+    async def stop(self) -> None:
+        """Begin no more attempts, give those under way the settings' `grace`, and make their results durable.
+
+        Raises what `Database.commit` raises.
+        """
+        self._stopping = True
+        for end in self._end:
+            end()
+        await self._background.stop(self._settings.grace)
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.gather(self._reader, return_exceptions=True)
+        await asyncio.gather(*(outlet.close() for outlet in self._outlets.values()))
+        try:
+            await self._journal.settle()
+        finally:
+            self._journal.close()
+
+    def gauges(self) -> list[Gauges]:
+        """Every open outlet in numbers."""
+        return [outlet.gauges() for outlet in self._outlets.values()]
+
+    # Events.
+
+    def _committed(self, events: Sequence[Recorded]) -> None:
+        for outlet in self._outlets.values():
+            outlet.offer(events)
+
+    def _wake(self) -> None:
+        for outlet in self._outlets.values():
+            outlet.wake()
+
+    async def _read_back(self) -> None:
+        """Feed hungry lanes, one of each outlet in turn."""
+        while True:
+            await self._hungry.wait()
+            self._hungry.clear()
+            try:
+                while any([await outlet.read_back() for outlet in tuple(self._outlets.values())]):
+                    pass
+            except (QueryFailed, TimeoutError):
+                log.exception("events could not be read back; trying again in %s s", AGAIN_SECONDS)
+                await asyncio.sleep(AGAIN_SECONDS)
+                self._hungry.set()
+            except DatabaseStopped:
+                log.critical("events are read back no more: the database has stopped")
+                return
+
+    # Endpoints.
+
+    def _changed(self, endpoint_id: str) -> None:
+        if self._endpoints.get(endpoint_id) is None:
+            self._journal.remove(endpoint_id)  # at once: nothing may be written about an endpoint that is gone
+        if endpoint_id not in self._settling:
+            self._settling.add(endpoint_id)
+            self._background.start(self._settle_in_time(endpoint_id))
+
+    async def _settle_in_time(self, endpoint_id: str) -> None:
+        try:
+            await self._settle(endpoint_id)
+        except (QueryFailed, TimeoutError):
+            log.exception("endpoint %s: not opened; trying again in %s s", endpoint_id, AGAIN_SECONDS)
+            await asyncio.sleep(AGAIN_SECONDS)
+            self._changed(endpoint_id)
+
+    async def _settle(self, endpoint_id: str) -> None:
+        """Bring the outlet in step with the endpoint, however often that changes meanwhile."""
+        try:
+            while not self._stopping and not self._in_step(endpoint_id):
+                endpoint, outlet = self._endpoints.get(endpoint_id), self._outlets.get(endpoint_id)
+                if outlet is not None and endpoint is not None and endpoint.enabled:
+                    outlet.update(endpoint)
+                elif outlet is not None:
+                    await self._close(outlet)
+                elif endpoint is not None:
+                    await self._open(endpoint)
+        finally:
+            self._settling.discard(endpoint_id)
+
+    def _in_step(self, endpoint_id: str) -> bool:
+        endpoint, outlet = self._endpoints.get(endpoint_id), self._outlets.get(endpoint_id)
+        if endpoint is None or not endpoint.enabled:
+            return outlet is None
+        return outlet is not None and outlet.endpoint is endpoint
+
+    async def _open(self, endpoint: Endpoint) -> None:
+        outlet = Outlet(
+            endpoint,
+            database=self._database,
+            journal=self._journal,
+            clock=self._clock,
+            random=self._random,
+            settings=self._settings,
+            tls=self._tls,
+            hungry=self._hungry.set,
+            resolve_and_vet=self._resolve,
+        )
+        self._outlets[endpoint.id] = outlet  # before it is open: it must miss nothing that is committed meanwhile
+        try:
+            await outlet.open()
+        except BaseException:
+            await outlet.close()
+            del self._outlets[endpoint.id]
+            raise
+        if self._endpoints.get(endpoint.id) is not None:
+            self._journal.add(endpoint.id, outlet.progress)
+
+    async def _close(self, outlet: Outlet) -> None:
+        """Close the outlet; once its results are durable, it could be opened again."""
+        await outlet.close()
+        await self._journal.settle()
+        self._journal.remove(outlet.endpoint.id)
+        del self._outlets[outlet.endpoint.id]

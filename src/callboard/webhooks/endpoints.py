@@ -1,0 +1,131 @@
+"""The actions on endpoints: create, change, delete; and the endpoints there are.
+
+Owns: `Endpoints`, which keeps all of them in memory (they are few), as committed.
+
+Always holds: what `get` and `all` return is durable. A new endpoint begins at the present: it is sent what is
+committed after its creation, and nothing older. Whoever watches is told of a change after it is durable, of a
+deletion before, so that nothing is written about an endpoint that is gone. Raises `callboard.errors`
+refusals, which change nothing, and what `Database.commit` raises.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from callboard.clock import Clock, Ids
+from callboard.database import Database, Delete, Put, Unit
+from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK, ENDPOINT
+from callboard.errors import Conflict, NotFound
+from callboard.webhooks.endpoint import (
+    Endpoint,
+    EndpointRequest,
+    changed_endpoint,
+    endpoint_of,
+    endpoint_row,
+    new_endpoint,
+)
+
+MAX_ENDPOINTS = 100
+
+_T = TypeVar("_T")
+
+Watcher = Callable[[str], None]
+"""Told the id of an endpoint that was created, changed or deleted: `get` says what it is now, if it still
+is."""
+
+
+class Endpoints:
+    """See the module. Used on the event loop's thread only."""
+
+    def __init__(self, database: Database, clock: Clock, ids: Ids, random_bytes: Callable[[int], bytes]) -> None:
+        """`random_bytes(n)` must be unpredictable (`secrets.token_bytes`)."""
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._random_bytes = random_bytes
+        self._endpoints: dict[str, Endpoint] = {}
+        self._watchers: list[Watcher] = []
+        self._changing = asyncio.Lock()
+        self._running: set[asyncio.Task[Any]] = set()
+
+    async def load(self) -> None:
+        """Read the endpoints from the database. Once, before anything else."""
+        self._endpoints = {
+            endpoint.id: endpoint for endpoint in map(endpoint_of, await self._database.fetch("endpoints"))
+        }
+
+    def all(self) -> list[Endpoint]:
+        """Every endpoint, oldest first."""
+        return list(self._endpoints.values())
+
+    def get(self, endpoint_id: str) -> Endpoint | None:
+        """The endpoint, if there is one with this id."""
+        return self._endpoints.get(endpoint_id)
+
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell `watcher` of every change from now on. Returns what ends it."""
+        self._watchers.append(watcher)
+        return lambda: self._watchers.remove(watcher)
+
+    async def create(self, request: EndpointRequest) -> Endpoint:
+        """A new endpoint. Raises `Invalid`, and `Conflict` when there are `MAX_ENDPOINTS`."""
+        return await self._whole(self._create(request))
+
+    async def update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
+        """The endpoint with what `request` says. Raises `Invalid`, `NotFound`."""
+        return await self._whole(self._update(endpoint_id, request))
+
+    async def delete(self, endpoint_id: str) -> None:
+        """The endpoint and how far it has come are gone; the attempts made for it stay. Raises `NotFound`."""
+        await self._whole(self._delete(endpoint_id))
+
+    async def _create(self, request: EndpointRequest) -> Endpoint:
+        async with self._changing:
+            if len(self._endpoints) >= MAX_ENDPOINTS:
+                raise Conflict("too many endpoints", (f"there can be {MAX_ENDPOINTS}: delete one first",))
+            now = self._clock.now()
+            endpoint = new_endpoint(request, self._ids.object_id(now), self._random_bytes, now)
+            ((position,),) = await self._database.fetch("highest_position")
+            mark = Put(DELIVERY_MARK, (endpoint.id, position))
+            await self._database.commit(Unit((endpoint_row(endpoint), mark)))
+            self._endpoints[endpoint.id] = endpoint
+            self._tell(endpoint.id)
+            return endpoint
+
+    async def _update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
+        async with self._changing:
+            endpoint = changed_endpoint(self._found(endpoint_id), request, self._clock.now())
+            await self._database.commit(Unit((endpoint_row(endpoint),)))
+            self._endpoints[endpoint_id] = endpoint
+            self._tell(endpoint_id)
+            return endpoint
+
+    async def _delete(self, endpoint_id: str) -> None:
+        async with self._changing:
+            del self._endpoints[self._found(endpoint_id).id]
+            self._tell(endpoint_id)
+            rows = Unit((Delete(ENDPOINT, (endpoint_id,)), Delete(DELIVERY_MARK, (endpoint_id,))))
+            # What was submitted for it earlier is durable after this, so every cursor it has can be read.
+            await self._database.commit(rows)
+            cursors = await self._database.fetch("delivery_cursors", endpoint_id=endpoint_id, position=-1)
+            gone = tuple(Delete(DELIVERY_CURSOR, (endpoint_id, stream)) for _, stream, *_ in cursors)
+            await self._database.commit(Unit(gone))
+
+    async def _whole(self, action: Coroutine[Any, Any, _T]) -> _T:
+        """Run the action to its end even if the caller is cancelled: memory and database must not part."""
+        task = asyncio.ensure_future(action)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return await asyncio.shield(task)
+
+    def _found(self, endpoint_id: str) -> Endpoint:
+        endpoint = self._endpoints.get(endpoint_id)
+        if endpoint is None:
+            raise NotFound("endpoint not found")
+        return endpoint
+
+    def _tell(self, endpoint_id: str) -> None:
+        for watcher in tuple(self._watchers):
+            watcher(endpoint_id)

@@ -1,0 +1,254 @@
+"""The lanes of one endpoint: which event of which stream is to be sent next. A data structure: no I/O, no
+clock.
+
+Owns: `Lane`, `Lanes`.
+
+Always holds: a lane is in exactly one `State`, and only its first event may be under way; the next one's turn
+comes when that one is `passed`. There is a lane for each stream that has events which are not passed, and for
+no other. At most `per_lane` events of a lane are held in memory, and no more are taken in while `most` are
+held in all; of the others a lane knows that they exist (up to `last_seq`), and asks for them when it has none
+left (`HUNGRY`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from enum import Enum, auto
+from heapq import heappop, heappush
+from itertools import count
+
+from callboard.ledger import Recorded
+
+
+class State(Enum):
+    """What a lane waits for."""
+
+    READY = auto()
+    """A connection."""
+    SENDING = auto()
+    """The end of the attempt that is under way."""
+    WAITING = auto()
+    """Its time to try again."""
+    HUNGRY = auto()
+    """Events from the database: it holds none."""
+    READING = auto()
+    """The events it asked for."""
+
+
+# Looking a member up in its class takes longer than all the rest of `take`.
+_READY, _SENDING, _WAITING, _HUNGRY, _READING = State
+
+
+class Lane:
+    """One stream on its way to one endpoint.
+
+    Everything up to `done_seq` (at `done_position`) is passed; `events` are the next ones, without a gap;
+    `last_seq` is the last there is. `attempts` were made for the first event, the last of them at `started`
+    (nanoseconds, UTC).
+    """
+
+    __slots__ = (
+        "asked_seq",
+        "attempts",
+        "done_position",
+        "done_seq",
+        "events",
+        "header",
+        "last_seq",
+        "restored",
+        "started",
+        "state",
+        "stream",
+    )
+
+    def __init__(self, stream: str, done_seq: int, done_position: int, last_seq: int) -> None:
+        self.stream = stream
+        self.header = stream.encode()
+        self.done_seq = done_seq
+        self.done_position = done_position
+        self.last_seq = last_seq
+        self.events: deque[Recorded] = deque()
+        self.attempts = 0
+        self.started = 0
+        self.asked_seq = 0
+        self.restored = False
+        """Whether the attempts for the first event were made before a restart, so that only the log knows them."""
+        self.state = _HUNGRY
+
+
+class Lanes:
+    """See the module. Every method takes constant time, but `mark`, which looks at all lanes."""
+
+    def __init__(self, per_lane: int, most: int) -> None:
+        self._per_lane = per_lane
+        self._most = most
+        self._lanes: dict[str, Lane] = {}
+        self._ready: deque[Lane] = deque()
+        self._hungry: deque[Lane] = deque()
+        self._waiting: list[tuple[float, int, Lane]] = []
+        self._order = count()
+        self._highest = 0
+        self.held = 0
+        """How many events are in memory."""
+        self.pending = 0
+        """How many events are not passed, held or not."""
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    @property
+    def waiting(self) -> int:
+        """How many lanes wait for their time to try again."""
+        return len(self._waiting)
+
+    @property
+    def starving(self) -> bool:
+        """Whether `hungry` has something to give."""
+        return bool(self._hungry) and self.held < self._most
+
+    # Events come.
+
+    def offer(self, event: Recorded) -> None:
+        """The next event of its stream was committed."""
+        self._highest = event.position
+        self.pending += 1
+        lane = self._lanes.get(event.stream)
+        if lane is None:
+            lane = Lane(event.stream, event.seq - 1, event.position - 1, event.seq)
+            self._lanes[event.stream] = lane
+            if self.held < self._most:
+                self._hold(lane, event)
+                lane.state = _READY
+                self._ready.append(lane)
+            else:
+                self._hungry.append(lane)
+            return
+        events = lane.events
+        # Behind a gap nothing is held: what a lane holds is what comes next.
+        complete = events and events[-1].seq == lane.last_seq
+        lane.last_seq = event.seq
+        if complete and len(events) < self._per_lane and self.held < self._most:
+            self._hold(lane, event)
+
+    def restore(self, stream: str, done_seq: int, done_position: int, last_seq: int) -> None:
+        """There are events of `stream` after `done_seq`, up to `last_seq`, that are not passed.
+
+        If the lane exists already (by `restore`), it is extended to `last_seq`.
+        """
+        lane = self._lanes.get(stream)
+        if lane is None:
+            lane = self._lanes[stream] = Lane(stream, done_seq, done_position, done_seq)
+            lane.restored = True
+            self._hungry.append(lane)
+        self.pending += max(0, last_seq - lane.last_seq)
+        lane.last_seq = max(last_seq, lane.last_seq)
+
+    def _hold(self, lane: Lane, event: Recorded) -> None:
+        lane.events.append(event)
+        self.held += 1
+
+    # Events go.
+
+    def take(self) -> Lane | None:
+        """The lane whose turn it is; its first event is now under way. None if no lane is ready."""
+        if not self._ready:
+            return None
+        lane = self._ready.popleft()
+        lane.state = _SENDING
+        return lane
+
+    def passed(self, lane: Lane) -> None:
+        """The first event of `lane`, which was under way, was accepted or given up on."""
+        event = lane.events.popleft()
+        self.held -= 1
+        self.pending -= 1
+        lane.done_seq = event.seq
+        lane.done_position = event.position
+        lane.attempts = 0
+        if lane.events:
+            lane.state = _READY
+            self._ready.append(lane)
+        else:
+            self._feed_or_end(lane)
+
+    def wait(self, lane: Lane, due: float, *, spill: bool) -> None:
+        """The attempt for the first event of `lane` failed: try again at `due`, in the time that `wake` is
+        told.
+
+        With `spill` the lane holds nothing meanwhile, and is read back from the database then.
+        """
+        lane.state = _WAITING
+        if spill:
+            self.held -= len(lane.events)
+            lane.events.clear()
+        heappush(self._waiting, (due, next(self._order), lane))
+
+    def wake(self, now: float) -> None:
+        """The lanes whose time has come may try again."""
+        while self._waiting and self._waiting[0][0] <= now:
+            lane = heappop(self._waiting)[2]
+            if lane.events:
+                lane.state = _READY
+                self._ready.append(lane)
+            else:
+                lane.state = _HUNGRY
+                self._hungry.append(lane)
+
+    def next_due(self) -> float | None:
+        """When `wake` has something to do, if any lane is waiting."""
+        return self._waiting[0][0] if self._waiting else None
+
+    # Events are read back.
+
+    def hungry(self) -> Lane | None:
+        """A lane to `feed` with the events after its `done_seq`, at most `per_lane`; None while memory is full."""
+        if not self._hungry or self.held >= self._most:
+            return None
+        lane = self._hungry.popleft()
+        lane.state = _READING
+        lane.asked_seq = lane.last_seq
+        return lane
+
+    def feed(self, lane: Lane, events: Sequence[Recorded]) -> int:
+        """The events that `lane` asked for, in order. Returns how many that it knew of are no longer there.
+
+        Retention may have taken some away. What is newer than the last event that was offered is left out: it
+        will be offered in a moment.
+        """
+        known = [event for event in events if event.seq <= lane.last_seq]
+        next_seq = known[0].seq if known else lane.asked_seq + 1
+        gone = next_seq - lane.done_seq - 1
+        self.pending -= gone
+        if gone:
+            lane.done_seq = next_seq - 1
+            lane.attempts = 0
+        lane.events.extend(known)
+        self.held += len(known)
+        if known:
+            lane.state = _READY
+            self._ready.append(lane)
+        else:
+            self._feed_or_end(lane)
+        return gone
+
+    def unfed(self, lane: Lane) -> None:
+        """The events that `lane` asked for could not be read: it asks again."""
+        lane.state = _HUNGRY
+        self._hungry.append(lane)
+
+    def _feed_or_end(self, lane: Lane) -> None:
+        if lane.last_seq > lane.done_seq:
+            lane.state = _HUNGRY
+            self._hungry.append(lane)
+        else:
+            del self._lanes[lane.stream]
+            self._highest = max(self._highest, lane.done_position)
+
+    # How far all of them have come.
+
+    def mark(self) -> int:
+        """The position up to which every event is passed; 0 if nothing is known yet. Never goes back."""
+        if not self._lanes:
+            return self._highest
+        return min(lane.events[0].position - 1 if lane.events else lane.done_position for lane in self._lanes.values())

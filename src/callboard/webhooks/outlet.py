@@ -1,0 +1,294 @@
+"""Delivering to one endpoint: its lanes, its connections, and what becomes of each attempt.
+
+Owns: `Outlet`, `Settings`, `Gauges`.
+
+Always holds: an event of a lane is sent only after the one before it was accepted (2xx) or given up on; every
+attempt that ended is recorded. What happens to one event makes no objects but the rows that are written.
+
+After a restart the attempts made before are counted on from the log, and the first new one is made at once;
+the age at which an event is given up counts from when it happened, in any case. So a restart neither shortens
+nor prolongs the schedule of an event, and repeats no number in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from callboard.clock import NANOSECONDS, Clock
+from callboard.database import Database, Row
+from callboard.ledger import Recorded
+from callboard.webhooks.attempts import GIVEN_UP, attempts_of_event
+from callboard.webhooks.endpoint import Endpoint
+from callboard.webhooks.journal import Journal, Progress
+from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.request import Renderer, target_of
+from callboard.webhooks.retry import Random, RetryPolicy
+from callboard.webhooks.sender import STOPPED, Pool, Resolve, SenderSettings, resolve
+
+log = logging.getLogger("callboard.webhooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How deliveries are made, to every endpoint alike.
+
+    A lane holds `per_lane` events in memory at most, an endpoint `most_held` (and a lane more, at the moment
+    of reading); a lane that has to wait longer than `spill_after` seconds holds none. `grace`, in seconds, is
+    what attempts under way are given when deliveries stop.
+    """
+
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    sender: SenderSettings = field(default_factory=SenderSettings)
+    per_lane: int = 64
+    most_held: int = 10_000
+    spill_after: float = 15.0
+    grace: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """An outlet in numbers: totals since it was opened, then what is now.
+
+    `lanes` have undelivered events, `waiting` of them until their next attempt; `pending` events are
+    undelivered, `held` of them in memory.
+    """
+
+    endpoint_id: str
+    delivered: int
+    failed_attempts: int
+    given_up: int
+    expired: int
+    """Events that retention took away before they were delivered."""
+    lanes: int
+    waiting: int
+    pending: int
+    held: int
+    connections: int
+    busy: int
+    mark: int
+
+
+class Outlet:
+    """See the module. `hungry` is called when there is something for `read_back` to do."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        *,
+        database: Database,
+        journal: Journal,
+        clock: Clock,
+        random: Random,
+        settings: Settings,
+        tls: ssl.SSLContext,
+        hungry: Callable[[], None],
+        resolve_and_vet: Resolve = resolve,
+    ) -> None:
+        self.endpoint = endpoint
+        self._id = endpoint.id
+        self._database = database
+        self._journal = journal
+        self._now = clock.now
+        self._random = random
+        self._settings = settings
+        self._tls = tls
+        self._hungry = hungry
+        self._loop = asyncio.get_running_loop()
+        self._lanes = Lanes(settings.per_lane, settings.most_held)
+        self.progress = Progress(self._id, self._lanes)
+        self._renderer = Renderer(endpoint)
+        self._pool: Pool[Lane] = Pool(target_of(endpoint, tls), self, settings.sender, resolve_and_vet)
+        self._retry_timer: asyncio.TimerHandle | None = None
+        self._early: list[Recorded] | None = []
+        self._covered: dict[str, int] = {}
+        """The last seq of each stream that `open` saw, while events it saw may still be offered."""
+        self._delivered = self._failed_attempts = self._given_up = self._expired = 0
+
+    # Opening, changing, closing.
+
+    async def open(self) -> None:
+        """Read how far the endpoint has come, and begin there. `offer` may be called from before this is
+        awaited.
+
+        Reads the mark, the cursors after it and the streams with events after it, nothing else: lanes read
+        their events when it is their turn. Raises what `Database.fetch` raises; it may be called again then.
+        """
+        marks = await self._database.fetch("delivery_marks")
+        mark = next((_integer(row[1]) for row in marks if row[0] == self._id), 0)
+        cursors = await self._database.fetch("delivery_cursors", endpoint_id=self._id, position=mark)
+        heads = await self._database.fetch("stream_heads", position=mark)
+        self._restore(mark, cursors, heads)
+
+    def _restore(self, mark: int, cursors: Sequence[Row], heads: Sequence[Row]) -> None:
+        passed = {str(stream): (_integer(seq), _integer(position)) for _, stream, seq, position in cursors}
+        self.progress.restore(mark, {stream: position for stream, (_, position) in passed.items()})
+        for stream, first_seq, last_seq, first_position in heads:
+            done = passed.get(str(stream), (_integer(first_seq) - 1, _integer(first_position) - 1))
+            self._covered[str(stream)] = _integer(last_seq)
+            if done[0] < _integer(last_seq):
+                self._lanes.restore(str(stream), *done, _integer(last_seq))
+        early, self._early = self._early or [], None
+        self.offer(early)
+
+    def update(self, endpoint: Endpoint) -> None:
+        """The endpoint has changed: what is sent from now on goes where it is now, and is signed with its secrets."""
+        self.endpoint = endpoint
+        self._renderer = Renderer(endpoint)
+        self._pool.retarget(target_of(endpoint, self._tls))
+        self.wake()
+
+    async def close(self) -> None:
+        """Send nothing more; attempts under way have the settings' `grace` to end. What they came to is recorded."""
+        if self._retry_timer is not None:
+            self._retry_timer.cancel()
+            self._retry_timer = None
+        await self._pool.stop(self._settings.grace)
+
+    # Events come.
+
+    def offer(self, events: Sequence[Recorded]) -> None:
+        """These were committed: the next events of their streams."""
+        if self._early is not None:
+            self._early += events
+            return
+        if self._covered:
+            events = self._uncovered(events)
+        offer = self._lanes.offer
+        for event in events:
+            offer(event)
+        self.wake()
+
+    def _uncovered(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
+        """Those of `events` that `open` did not see.
+
+        It saw everything up to some position and nothing after it, so from the first that it did not see
+        there are no others.
+        """
+        for index, event in enumerate(events):
+            if event.seq > self._covered.get(event.stream, 0):
+                self._covered = {}
+                return events[index:]
+        return ()
+
+    def wake(self) -> None:
+        """Something may be ready to be sent."""
+        self._pool.wake()
+        if self._lanes.starving:
+            self._hungry()
+
+    async def read_back(self) -> bool:
+        """Read events for one lane that has none in memory. Returns whether there was one.
+
+        Raises what `Database.fetch` raises.
+        """
+        lane = self._lanes.hungry()
+        if lane is None:
+            return False
+        try:
+            rows = await self._database.fetch(
+                "events_of_stream", stream=lane.stream, seq=lane.done_seq, limit=self._settings.per_lane
+            )
+            events = [Recorded(*row) for row in rows]  # type: ignore[arg-type]  # the query has its fields
+            made = await self._attempts_made(events[0]) if lane.restored and events else lane.attempts
+        except BaseException:
+            self._lanes.unfed(lane)
+            raise
+        lane.restored = False
+        lane.attempts = made
+        gone = self._lanes.feed(lane, events)
+        if gone:
+            self._expired += gone
+            log.warning("endpoint %s: %d events of stream %s were removed undelivered", self._id, gone, lane.stream)
+        self.wake()
+        return True
+
+    async def _attempts_made(self, event: Recorded) -> int:
+        made = await attempts_of_event(self._database, event.id)
+        return max((attempt.number for attempt in made if attempt.endpoint_id == self._id), default=0)
+
+    # What the pool asks for and tells (`sender.Source`).
+
+    def take(self) -> Lane | None:
+        if self._journal.full:
+            return None
+        lane = self._lanes.take()
+        if lane is not None:
+            lane.attempts += 1
+            lane.started = self._now()
+        return lane
+
+    def render(self, work: Lane) -> bytes:
+        return self._renderer.render(work.events[0], work.header, work.started)
+
+    def finished(self, work: Lane, status: int, error: str) -> None:
+        if error == STOPPED:  # not known how it would have ended: it is made again when deliveries go on
+            return
+        event = work.events[0]
+        started = work.started
+        seconds = (self._now() - started) / NANOSECONDS
+        number = work.attempts
+        if 200 <= status < 300:
+            self._delivered += 1
+            self._lanes.passed(work)
+            self.progress.passed(work)
+        else:
+            error = self._failed(work, event, error or f"http_{status}")
+        self._journal.attempt((event.id, self._id, number, started, status, error, seconds))
+        if self._lanes.starving:
+            self._hungry()
+
+    def _failed(self, lane: Lane, event: Recorded, error: str) -> str:
+        """Try again later, or give up. Returns the error as it is recorded."""
+        self._failed_attempts += 1
+        age = (self._now() - event.at) / NANOSECONDS
+        delay = self._settings.retry.next_delay(lane.attempts, age, self._random)
+        if delay is None:
+            log.warning("endpoint %s: gave up on event %s (%s)", self._id, event.id, error)
+            self._given_up += 1
+            self._lanes.passed(lane)
+            self.progress.passed(lane)
+            return GIVEN_UP + error
+        due = self._loop.time() + delay
+        self._lanes.wait(lane, due, spill=delay > self._settings.spill_after)
+        self._set_retry_timer()
+        return error
+
+    def _set_retry_timer(self) -> None:
+        due = self._lanes.next_due()
+        if self._retry_timer is not None:
+            if due is not None and self._retry_timer.when() <= due:
+                return
+            self._retry_timer.cancel()
+        self._retry_timer = None if due is None else self._loop.call_at(due, self._retry)
+
+    def _retry(self) -> None:
+        self._retry_timer = None
+        self._lanes.wake(self._loop.time())
+        self._set_retry_timer()
+        self.wake()
+
+    def gauges(self) -> Gauges:
+        """The outlet in numbers, now."""
+        return Gauges(
+            endpoint_id=self._id,
+            delivered=self._delivered,
+            failed_attempts=self._failed_attempts,
+            given_up=self._given_up,
+            expired=self._expired,
+            lanes=len(self._lanes),
+            waiting=self._lanes.waiting,
+            pending=self._lanes.pending,
+            held=self._lanes.held,
+            connections=self._pool.open,
+            busy=self._pool.busy,
+            mark=self.progress.mark,
+        )
+
+
+def _integer(value: object) -> int:
+    assert isinstance(value, int)
+    return value

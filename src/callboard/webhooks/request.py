@@ -1,0 +1,79 @@
+"""The request that carries an event: rendered once per endpoint, filled in once per attempt. Pure.
+
+Owns: `Renderer`, and where an endpoint's URL leads (`target_of`).
+
+Always holds: the body is the very bytes of the ledger. `webhook-id` is the event's id in every attempt;
+timestamp and signature are new in each (Standard Webhooks 1.0.0).
+"""
+
+from __future__ import annotations
+
+import ssl
+from urllib.parse import urlsplit
+
+from callboard import __version__
+from callboard.clock import NANOSECONDS
+from callboard.ledger import Recorded
+from callboard.webhooks.endpoint import Endpoint
+from callboard.webhooks.sender import Target
+from callboard.webhooks.signing import Signer
+
+USER_AGENT = f"Callboard/{__version__}"
+
+_HEAD = (
+    b"webhook-id: %b\r\n"
+    b"webhook-timestamp: %b\r\n"
+    b"webhook-signature: %b\r\n"
+    b"callboard-stream: %b\r\n"
+    b"callboard-seq: %d\r\n"
+    b"content-length: %d\r\n"
+    b"\r\n"
+    b"%b"
+)
+
+
+class Renderer:
+    """Renders the requests to one endpoint."""
+
+    __slots__ = ("_second", "_sign", "_template", "_timestamp")
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._sign = Signer(endpoint.secrets).sign
+        self._template = _static(endpoint).replace(b"%", b"%%") + _HEAD
+        self._second = -1
+        self._timestamp = b""
+
+    def render(self, event: Recorded, stream: bytes, now: int) -> bytes:
+        """The request for `event`; `stream` is its stream's name in bytes, `now` is in nanoseconds (UTC)."""
+        second = now // NANOSECONDS
+        if second != self._second:
+            self._second = second
+            self._timestamp = b"%d" % second
+        id_ = event.id.encode()
+        body = event.body
+        timestamp = self._timestamp
+        signature = self._sign(id_, timestamp, body)
+        return self._template % (id_, timestamp, signature, stream, event.seq, len(body), body)
+
+
+def target_of(endpoint: Endpoint, tls: ssl.SSLContext) -> Target:
+    """Where the endpoint is; `tls` is used if its URL is https."""
+    parts = urlsplit(endpoint.url)
+    assert parts.hostname is not None
+    secure = parts.scheme == "https"
+    return Target(parts.hostname, parts.port or (443 if secure else 80), tls if secure else None)
+
+
+def _static(endpoint: Endpoint) -> bytes:
+    """The request line and the headers that are the same in every request."""
+    parts = urlsplit(endpoint.url)
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [
+        f"POST {path} HTTP/1.1",
+        f"host: {parts.netloc.lower()}",
+        f"user-agent: {USER_AGENT}",
+        "accept-encoding: identity",
+        "content-type: application/json",
+        *(f"{name}: {value}" for name, value in endpoint.headers.items()),
+    ]
+    return "".join(f"{line}\r\n" for line in lines).encode("ascii")
