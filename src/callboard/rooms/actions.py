@@ -134,12 +134,21 @@ async def end_room(rooms: LiveRooms, room_id: str, *, by: Person | None, reason:
         failed = reports.room_end_failed(live.room, live.session, by, reason, lock=lock, error=why, moment=moment)
         await rooms.apply(live, Step(live.session, Changes(facts=(failed,))))
         raise
-    step = transitions.end(live.room, session, by, reason, moment, lock=lock)
-    if lock:
-        locked = msgspec.structs.replace(live.room, enabled=False, updated_at=moment.now)
-        step = replace(step, changes=Changes((room_row(locked),)) + step.changes)
-        rooms.directory.refresh(locked)
-    await rooms.apply(live, step)
+    if not lock:
+        await rooms.apply(live, transitions.end(live.room, session, by, reason, moment, lock=False))
+        return
+    async with rooms.directory.changing_rooms:
+        await _end_and_lock(rooms, live, by, reason)
+
+
+async def _end_and_lock(rooms: LiveRooms, live: LiveRoom, by: Person | None, reason: str) -> None:
+    """The end and the lock in one commit. The directory's lock is held: nobody else changes the room meanwhile."""
+    room = await rooms.directory.room(live.room.id)
+    moment = rooms.moment(actor_of(by), "end room")
+    locked = msgspec.structs.replace(room, enabled=False, updated_at=moment.now)
+    step = transitions.end(live.room, session_of(live), by, reason, moment, lock=True)
+    await rooms.apply(live, replace(step, changes=Changes((room_row(locked),)) + step.changes))
+    rooms.directory.refresh(locked)
 
 
 async def change_role(

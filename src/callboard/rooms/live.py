@@ -33,6 +33,9 @@ Observer = Callable[["LiveRoom", Sequence[Outcome]], None]
 class Directory(Protocol):
     """Where rooms and templates are looked up. Both raise `callboard.errors.NotFound`."""
 
+    changing_rooms: asyncio.Lock
+    """Held from reading a room until its change is durable and `refresh` was called."""
+
     async def room(self, room_id: str) -> Room: ...
 
     async def template(self, template_id: str) -> Template: ...
@@ -116,13 +119,10 @@ class LiveRooms:
         return self._rooms.get(room_id) or LiveRoom(room, template)
 
     def apply(self, live: LiveRoom, step: Step) -> asyncio.Future[None]:
-        """Take the step; the future is done when it is durable and the observers know."""
-        live.session = step.session
-        if live.session is not None:
-            self._rooms[live.room.id] = live
-        elif self._rooms.get(live.room.id) is live:
-            del self._rooms[live.room.id]
-        self._arm(live)
+        """Take the step; the future is done when it is durable and the observers know.
+
+        Raises what `Ledger.submit` raises, with nothing changed.
+        """
         told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
         def durable(_: object) -> None:
@@ -132,6 +132,12 @@ class LiveRooms:
                 told.set_result(None)
 
         self._ledger.submit(step.changes, durable)
+        live.session = step.session
+        if live.session is not None:
+            self._rooms[live.room.id] = live
+        elif self._rooms.get(live.room.id) is live:
+            del self._rooms[live.room.id]
+        self._arm(live)
         return told
 
     def _tell(self, live: LiveRoom, outcomes: Sequence[Outcome]) -> None:
@@ -170,10 +176,10 @@ class LiveRooms:
                 give_up_at=self.in_grace(),
             )
             log.info("session %s of room %s was left open with %d peers", session_id, room_id, len(peers))
-            self.apply(live, Step(session, outcomes=()))
+            await self.apply(live, Step(session))
             if not peers:
                 nobody = transitions.remove(room, session, (), self.moment("server", "restart"))
-                self.apply(live, nobody)
+                await self.apply(live, nobody)
 
     async def stop(self) -> None:
         """Stop the timers. Sessions stay open: whoever takes them up gives their peers a grace time."""

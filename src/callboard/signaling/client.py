@@ -9,6 +9,7 @@ closed, or with its first request other than `join`; a `join` on it while the fi
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 from callboard.media import PeerMedia
@@ -31,6 +32,8 @@ class Client:
     media: PeerMedia | None = None
     media_started: bool = False
     """Whether its media has had a first offer: the next one is a renegotiation."""
+    redirect: asyncio.Task[None] | None = None
+    """The latest attempt to give it new transports."""
     joined: bool = False
     ended_room: bool = False
     node_id: str = ""

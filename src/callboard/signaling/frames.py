@@ -15,6 +15,9 @@ import msgspec
 MAX_FRAME_BYTES: Final = 256 * 1024
 """An SDP offer with many sections is some 30 kB; nothing that a client has to say is longer than this."""
 
+UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
+"""What decoding raises for what a client may send: not JSON, not such a thing, nested too deep, not Unicode."""
+
 Id = Annotated[str, msgspec.Meta(max_length=128)]
 
 
@@ -48,7 +51,7 @@ def read(text: str | bytes) -> Frame:
         raise SignalError(413, f"the frame is {len(text)} long: at most {MAX_FRAME_BYTES} bytes are allowed")
     try:
         return _decoder.decode(text)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise SignalError(400, f"not a JSON-RPC frame with a method: {error}") from None
 
 
@@ -71,5 +74,5 @@ def params(kind: type[Any], raw: msgspec.Raw) -> Any:
     """The parameters as `kind`. Raises `SignalError` 400 that says what is wrong where."""
     try:
         return msgspec.json.decode(raw, type=kind)
-    except msgspec.MsgspecError as problem:
+    except UNREADABLE as problem:
         raise SignalError(400, f"invalid params: {problem}") from None

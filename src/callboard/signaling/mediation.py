@@ -139,15 +139,16 @@ class Mediation:
 
     def redirect(self, client: Client) -> None:
         """Ask the client to build new transports: the SDK does so when the node id changes (signal.md §5.9)."""
-        if client.joined and client.socket is not None and client.media is None and self._engine.running:
-            self._background.start(self._redirect(client))
+        under_way = client.redirect is not None and not client.redirect.done()
+        if client.joined and client.socket is not None and client.media is None and not under_way:
+            client.redirect = self._background.start(self._redirect(client))
 
     async def _redirect(self, client: Client) -> None:
         """The others' tracks go away first and come back with the new transports, or the application on the client's
         side would go on showing the dead ones (janus.md §2f)."""
         try:
             media = await self.open(client)
-        except MediaUnavailable as error:
+        except MediaUnavailable as error:  # the engine is not back yet: `engine_restored` comes here again
             log.warning("no new transports for peer %s in room %s: %s", client.id, client.room_id, error)
             return
         for params in self._others(client):

@@ -186,5 +186,5 @@ def _pong(frame: Frame) -> object:
     """The client's timestamp back, so that it can tell the round trip (signal.md §2.3)."""
     try:
         return {"timestamp": msgspec.json.decode(frame.params, type=_Ping).timestamp}
-    except msgspec.MsgspecError:
+    except frames.UNREADABLE:
         return {"timestamp": None}

@@ -16,9 +16,12 @@ from callboard.signaling.frames import SignalError
 from callboard.signaling.methods.call import Call, Nothing
 from callboard.signaling.socket import Answer
 
-Name = Annotated[str, msgspec.Meta(max_length=256)]
-Data = Annotated[str, msgspec.Meta(max_length=8192)]
-Reason = Annotated[str, msgspec.Meta(max_length=1024)]
+NO_NUL = r"^[^\x00]*$"
+"""PostgreSQL's text has no place for U+0000."""
+
+Name = Annotated[str, msgspec.Meta(max_length=256, pattern=NO_NUL)]
+Data = Annotated[str, msgspec.Meta(max_length=8192, pattern=NO_NUL)]
+Reason = Annotated[str, msgspec.Meta(max_length=1024, pattern=NO_NUL)]
 Sdp = Annotated[str, msgspec.Meta(max_length=200_000)]
 
 REFUSED = {JoinFailure.ROLE_NOT_ALLOWED: 403, JoinFailure.DUPLICATE_PEER_ID: 409}

@@ -1,0 +1,272 @@
+"""The one place where the parts are put together: settings in, a running server out.
+
+Owns: `Callboard`, the order in which the parts start and stop, and the HTTP server.
+
+Always holds: what was started is stopped, in the opposite order, also when a later part failed to start. When the
+database stops writing, the process ends: another one starts from what is durable (DESIGN §3).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import secrets
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+import uvicorn
+from litestar import Litestar
+
+from callboard.api.app import api
+from callboard.auth.tokens import Tokens
+from callboard.background import Background
+from callboard.clock import Clock, Ids, RandomIds, SystemClock
+from callboard.config import Settings
+from callboard.database import Database, open_database
+from callboard.ledger import Ledger
+from callboard.media import MediaEngine, MediaSettings
+from callboard.rooms import actions
+from callboard.rooms.live import LiveRooms, RoomSettings
+from callboard.rooms.models import Room, Workspace
+from callboard.rooms.rooms import RoomRequest
+from callboard.rooms.session import Loss
+from callboard.rooms.store import RoomFilter, Store
+from callboard.signaling.announcements import Announcements
+from callboard.signaling.client import Client
+from callboard.signaling.http import Doors, handlers
+from callboard.signaling.mediation import Mediation
+from callboard.signaling.methods.call import Service
+from callboard.signaling.registry import Registry
+from callboard.signaling.service import Signaling
+from callboard.signaling.session_store import SessionStores
+from callboard.webhooks import Dispatcher, DispatcherSettings, Endpoints, RetryPolicy
+
+log = logging.getLogger("callboard")
+
+SHUTDOWN_SECONDS = 5
+WEBSOCKET_PING_SECONDS = 10.0
+"""A socket whose other side is gone without a word is known to be within twice this."""
+
+
+def database_url(settings: Settings) -> str:
+    """Where the data is: as set, else an SQLite file in the data folder."""
+    return settings.database.url or f"sqlite:///{Path(settings.data_dir).absolute() / 'callboard.db'}"
+
+
+def media_settings(settings: Settings) -> MediaSettings:
+    """The media engine's settings out of ours."""
+    media = settings.media
+    return MediaSettings(
+        janus=media.janus,
+        port_range=(media.port_min, media.port_max),
+        ice_addresses=media.ice_addresses,
+        public_address=media.public_address or None,
+    )
+
+
+def retry_policy(settings: Settings) -> RetryPolicy:
+    """The retry schedule out of our settings."""
+    webhooks = settings.webhooks
+    return RetryPolicy(
+        quick=webhooks.quick_retry_seconds,
+        tail_first=webhooks.retry_first_seconds,
+        tail_factor=webhooks.retry_factor,
+        tail_most=webhooks.retry_most_seconds,
+        jitter=webhooks.retry_jitter,
+        give_up_after=webhooks.give_up_after_seconds,
+    )
+
+
+class HttpServer(uvicorn.Server):
+    """uvicorn, without its own signal handling: it would end the process before the parts are stopped."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextmanager
+def stop_on_signals(server: uvicorn.Server) -> Iterator[None]:
+    """SIGINT and SIGTERM let the server finish what it is doing and stop."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        server.should_exit = True
+
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop)
+    try:
+        yield
+    finally:
+        for signum in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(signum)
+
+
+class Callboard:
+    """A node: all parts, started in order. Use `serve`, or `async with` for the parts behind a socket of your own."""
+
+    database: Database
+    ledger: Ledger
+    store: Store
+    workspace: Workspace
+    tokens: Tokens
+    engine: MediaEngine
+    rooms: LiveRooms
+    signaling: Signaling
+    endpoints: Endpoints
+    dispatcher: Dispatcher
+    url: str
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> None:
+        self.settings = settings
+        self.clock = clock or SystemClock()
+        self.ids = ids or RandomIds()
+        self.failed: asyncio.Event = asyncio.Event()
+        self._parts = AsyncExitStack()
+
+    async def __aenter__(self) -> Callboard:
+        """Start. Raises `DatabaseStopped`, `EngineStartError`."""
+        async with AsyncExitStack() as starting:
+            await self._start(starting)
+            self._parts = starting.pop_all()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._parts.aclose()
+
+    async def _start(self, parts: AsyncExitStack) -> None:
+        settings = self.settings
+        await asyncio.to_thread(Path(settings.data_dir).mkdir, parents=True, exist_ok=True)
+        self.database = open_database(database_url(settings))
+        self.database.on_stop(self._database_stopped)
+        await self.database.open()
+        parts.push_async_callback(self.database.close)
+        self.store = Store(self.database, self.clock, self.ids)
+        keys = settings.workspace
+        self.workspace = await self.store.open_workspace(secrets.token_bytes, keys.access_key, keys.secret)
+        self.tokens = Tokens(self.workspace, self.clock, self.ids)
+        self.ledger = Ledger(self.database, account_id=self.workspace.id, app_id=self.workspace.app_id)
+        await self._start_webhooks(parts)
+        await self._start_rooms(parts)
+
+    async def _start_webhooks(self, parts: AsyncExitStack) -> None:
+        webhooks = self.settings.webhooks
+        self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes)
+        await self.endpoints.load()
+        self.dispatcher = Dispatcher(
+            self.database,
+            self.ledger,
+            self.endpoints,
+            clock=self.clock,
+            random=random.SystemRandom(),
+            settings=DispatcherSettings(
+                retry=retry_policy(self.settings),
+                timeout=webhooks.timeout_seconds,
+                connections=webhooks.connections,
+                idle=webhooks.idle_seconds,
+            ),
+        )
+        await self.dispatcher.start()
+        parts.push_async_callback(self.dispatcher.stop)
+
+    async def _start_rooms(self, parts: AsyncExitStack) -> None:
+        settings = self.settings
+        self.engine = MediaEngine(media_settings(settings), self.ids)
+        background = Background("signaling")
+        self.rooms = LiveRooms(
+            database=self.database,
+            ledger=self.ledger,
+            directory=self.store,
+            clock=self.clock,
+            ids=self.ids,
+            settings=RoomSettings(settings.rooms.reconnect_grace_seconds, settings.rooms.max_session_seconds),
+        )
+        registry = Registry(self._socket_lost)
+        mediation = Mediation(self.engine, self.rooms, registry, background)
+        self.rooms.observe(Announcements(registry, mediation))
+        self.signaling = Signaling(
+            Service(self.rooms, registry, mediation, background, self.clock, self.ids, SessionStores())
+        )
+        await self.engine.start()
+        self.engine.observe(mediation)
+        parts.push_async_callback(self.engine.stop)
+        parts.push_async_callback(background.stop)
+        await self.rooms.start()
+        parts.push_async_callback(self.rooms.stop)
+
+    def _socket_lost(self, client: Client) -> None:
+        actions.lose(self.rooms, client.room_id, client.id, Loss.WEBSOCKET)
+
+    async def serve(self, ready: Callable[[Callboard], Awaitable[None]] | None = None) -> bool:
+        """Start, answer HTTP and WebSocket until SIGINT, SIGTERM or a fault, and stop. Returns whether it was no fault.
+
+        `ready` is called once clients can connect. Raises as `__aenter__`, and `OSError` for an address in use.
+        """
+        server = self.settings.server
+        listening = socket.create_server((server.host, server.port), reuse_port=False, backlog=2048)
+        with listening:
+            self.url = server.public_url.rstrip("/") or self._address(listening)
+            async with self:
+                http = HttpServer(self._uvicorn_config())
+                stopping = asyncio.get_running_loop().create_task(self._stop_on_fault(http))
+                with stop_on_signals(http):
+                    serving = asyncio.get_running_loop().create_task(http.serve(sockets=[listening]))
+                    if ready is not None:
+                        await ready(self)
+                    await serving
+                stopping.cancel()
+        return not self.failed.is_set()
+
+    def _address(self, listening: socket.socket) -> str:
+        host, port = listening.getsockname()[:2]
+        scheme = "https" if self.settings.server.tls_cert else "http"
+        named = "127.0.0.1" if host in {"0.0.0.0", "::"} else host  # noqa: S104 - compared, not bound
+        return f"{scheme}://{f'[{named}]' if ':' in named else named}:{port}"
+
+    async def _stop_on_fault(self, http: uvicorn.Server) -> None:
+        await self.failed.wait()
+        http.should_exit = True
+
+    def _uvicorn_config(self) -> uvicorn.Config:
+        server, limits = self.settings.server, self.settings.limits
+        return uvicorn.Config(
+            self._litestar(),
+            loop="none",
+            http="httptools",
+            ws="websockets-sansio",
+            ws_max_size=4 * limits.max_frame_bytes,
+            ws_ping_interval=WEBSOCKET_PING_SECONDS,
+            ws_ping_timeout=WEBSOCKET_PING_SECONDS,
+            ws_per_message_deflate=False,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            ssl_certfile=server.tls_cert or None,
+            ssl_keyfile=server.tls_key or None,
+        )
+
+    def _litestar(self) -> Litestar:
+        ice = tuple(msgspec.to_builtins(one) for one in self.settings.media.ice_servers)
+        doors = Doors(self.tokens, self.rooms, self.signaling, self._endpoint(), ice)
+        return api(self, handlers(doors))
+
+    def _endpoint(self) -> str:
+        """The WebSocket's public address, when one is set; else each client is told the host that it asked."""
+        public = self.settings.server.public_url.rstrip("/")
+        return f"ws{public.removeprefix('http')}/ws" if public else ""
+
+    async def first_room(self) -> Room:
+        """A room to join: the newest, or, on the first start, a new one named "demo"."""
+        rooms = await self.store.rooms(RoomFilter(), 1)
+        return rooms[0] if rooms else await self.store.create_room(RoomRequest(name="demo"))
+
+    def _database_stopped(self, cause: BaseException) -> None:
+        log.critical("the database stopped writing: this process ends", exc_info=cause)
+        self.failed.set()

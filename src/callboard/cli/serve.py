@@ -1,0 +1,52 @@
+"""`callboard serve`: run a server until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+
+import typer
+from rich.console import Console
+
+from callboard.app import Callboard
+from callboard.cli.common import ConfigOption, settings_from
+from callboard.database import DatabaseStopped
+from callboard.media import EngineStartError
+
+FAILED = 1
+
+
+def serve(config: ConfigOption = None) -> None:
+    """Run a server until Ctrl-C or SIGTERM. Prints its address, the keys, a management token and a room to join."""
+    settings = settings_from(config)
+    logging.basicConfig(
+        level=settings.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    try:
+        clean = asyncio.run(Callboard(settings).serve(_announce))
+    except (EngineStartError, DatabaseStopped) as error:
+        Console(stderr=True).print(f"callboard cannot start: {error}", markup=False)
+        raise typer.Exit(FAILED) from None
+    except KeyboardInterrupt:
+        return
+    if not clean:
+        raise typer.Exit(FAILED)
+
+
+async def _announce(board: Callboard) -> None:
+    """What somebody who has just started a server needs next."""
+    room = await board.first_room()
+    out = Console()
+    lines = {
+        "address": board.url,
+        "access key": board.workspace.access_key,
+        "secret": board.workspace.secret,
+        "management token": board.tokens.mint_management_token(),
+        "room": f"{room.id} ({room.name})",
+        "token to join it": board.tokens.mint_app_token(room.id, "host", "me"),
+    }
+    out.print("Callboard is running. Ctrl-C stops it.", style="bold")
+    for name, value in lines.items():
+        out.print(f"  {name:<17} {value}", markup=False, highlight=False, soft_wrap=True)
+    out.print("Next: callboard listen (in another terminal), callboard token --help, docs/", markup=False)
