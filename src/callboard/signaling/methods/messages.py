@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
 
+from callboard.clock import Clock, Ids
+from callboard.errors import Invalid
+from callboard.rooms.session import Peer, Session
 from callboard.signaling import frames, wire
 from callboard.signaling.frames import SignalError
 from callboard.signaling.methods.call import Call
+from callboard.signaling.registry import Registry
 
 MAX_MESSAGE_BYTES = 4096
 """platform.md §4.6."""
@@ -25,32 +30,47 @@ class Broadcast(msgspec.Struct, frozen=True):
     peer_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message and whom it is for: one peer, or the peers of some roles, or everybody. `sender` None: the backend."""
+
+    info: Info
+    sender: Peer | None = None
+    peer_id: str | None = None
+    roles: tuple[str, ...] = ()
+
+    def reaches(self, peer: Peer) -> bool:
+        """Whether `peer` gets it; its sender never does (signal.md §7.4)."""
+        if self.sender is not None and peer.id == self.sender.id:
+            return False
+        if self.peer_id is not None:
+            return peer.id == self.peer_id
+        return not self.roles or peer.role in self.roles
+
+
 async def broadcast(call: Call, params: Broadcast) -> object:
-    """Pass the message on to whom it is for, never back to its sender. Nothing is kept."""
-    if len(params.info.message.encode()) > MAX_MESSAGE_BYTES:
-        raise SignalError(400, f"the message is too long: at most {MAX_MESSAGE_BYTES} bytes are allowed")
-    sender, session = call.peer(), call.session()
-    if params.peer_id is not None and params.peer_id not in session.peers:
+    """Pass the message on to whom it is for. Nothing is kept."""
+    message = Message(params.info, call.peer(), params.peer_id, tuple(params.roles or ()))
+    if params.peer_id is not None and params.peer_id not in call.session().peers:
         raise SignalError(404, "peer not found")
-    message_id, now = call.service.ids.uuid(), wire.milliseconds(call.service.clock.now())
-    frame = frames.notification(
-        "on-broadcast",
-        {
-            "peer": wire.peer_info(sender),
-            "roles": params.roles or [],
-            "private": params.peer_id is not None,
-            "message_id": message_id,
-            "timestamp": now,
-            "info": {"message": params.info.message, "type": params.info.type},
-        },
-    )
-    for client in call.service.registry.of_room(call.client.room_id):
+    return deliver(message, call.session(), call.service.registry, call.service.ids, call.service.clock)
+
+
+def deliver(message: Message, session: Session, registry: Registry, ids: Ids, clock: Clock) -> dict[str, object]:
+    """Send it; returns its id and time (milliseconds since the epoch). Raises `Invalid` when it is too long."""
+    if len(message.info.message.encode()) > MAX_MESSAGE_BYTES:
+        raise Invalid("the message is too long", [f"at most {MAX_MESSAGE_BYTES} bytes are allowed"])
+    stamp: dict[str, object] = {"message_id": ids.uuid(), "timestamp": wire.milliseconds(clock.now())}
+    params = {
+        **({"peer": wire.peer_info(message.sender)} if message.sender else {}),
+        "roles": list(message.roles),
+        "private": message.peer_id is not None,
+        **stamp,
+        "info": {"message": message.info.message, "type": message.info.type},
+    }
+    frame = frames.notification("on-broadcast", params)
+    for client in registry.of_room(session.room_id):
         peer = session.peers.get(client.id)
-        if peer is None or client.id == sender.id or client.socket is None:
-            continue
-        if params.peer_id is not None and client.id != params.peer_id:
-            continue
-        if params.peer_id is None and params.roles and peer.role not in params.roles:
-            continue
-        client.socket.send(frame)
-    return {"message_id": message_id, "timestamp": now}
+        if peer is not None and client.socket is not None and message.reaches(peer):
+            client.socket.send(frame)
+    return stamp
