@@ -53,7 +53,13 @@ class Backend:
         return peer_view(await actions.update_peer(rooms, room_id, peer_id, name=name, data=data))
 
     async def send_message(
-        self, room_id: str, message: str, *, type: str, peer_id: str | None, role: str | None
+        self,
+        room_id: str,
+        message: str,
+        *,
+        type: str,  # noqa: A002 - the interface's name, and the body's
+        peer_id: str | None,
+        role: str | None,
     ) -> None:
         session = self._session(room_id)
         if session is None:
