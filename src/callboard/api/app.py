@@ -1,0 +1,83 @@
+"""The REST API put together: its routes, and the Litestar application around them.
+
+Owns: `routes`, `api`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from litestar import Litestar, Router
+from litestar.config.cors import CORSConfig
+from litestar.exceptions import HTTPException
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.types import ControllerRouterHandler
+
+from callboard.api.active_rooms import acting_routes, seeing_routes
+from callboard.api.auth import management_only
+from callboard.api.deps import Deps
+from callboard.api.errors import DATABASE_FAULTS, failed, refused, rejected, unavailable
+from callboard.api.events import events_router
+from callboard.api.health import health_handlers
+from callboard.api.rooms import rooms_router
+from callboard.api.sessions import sessions_router
+from callboard.api.templates import templates_router
+from callboard.api.webhook_endpoints import endpoints_router
+from callboard.errors import Refusal
+
+DESCRIPTION = """Live audio and video rooms whose every moment reaches your backend as an event.
+
+Every call but the health checks needs a management token: `Authorization: Bearer <token>`, a JWT that is signed with
+the workspace's secret. Every error is `{code, message, details}`."""
+
+
+def routes(deps: Deps) -> list[ControllerRouterHandler]:
+    """The routes of the REST API and the health checks."""
+    resources = [
+        rooms_router(deps),
+        templates_router(deps),
+        seeing_routes(deps),
+        acting_routes(deps),
+        sessions_router(deps),
+        endpoints_router(deps),
+        events_router(deps),
+    ]
+    v2 = Router(
+        "/v2",
+        route_handlers=resources,
+        guards=[management_only(deps.tokens)],
+        security=[{"management": []}],
+    )
+    return [v2, *health_handlers(deps.checks)]
+
+
+def api(deps: Deps, handlers: Sequence[ControllerRouterHandler] = ()) -> Litestar:
+    """The application: the REST API and whatever other `handlers` there are. `/v2/openapi.json` describes
+    it.
+    """
+    return Litestar(
+        [*routes(deps), *handlers],
+        exception_handlers={
+            Refusal: refused,
+            HTTPException: rejected,
+            **dict.fromkeys(DATABASE_FAULTS, unavailable),
+            Exception: failed,
+        },
+        cors_config=CORSConfig(allow_origins=list(deps.cors_origins), max_age=3600),
+        openapi_config=OpenAPIConfig(
+            title="Callboard",
+            version="2",
+            description=DESCRIPTION,
+            path="/v2",
+            use_handler_docstrings=True,
+            render_plugins=[JsonRenderPlugin()],
+            components=Components(
+                security_schemes={"management": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
+            ),
+        ),
+        request_max_body_size=deps.max_body_bytes,
+        logging_config=None,
+        debug=False,
+    )

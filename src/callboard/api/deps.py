@@ -1,0 +1,36 @@
+"""What the REST API works on.
+
+Owns: `Deps`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from callboard.api.live import LiveRooms
+from callboard.auth.tokens import Tokens
+from callboard.database import Database
+from callboard.ledger import Ledger
+from callboard.rooms.models import Workspace
+from callboard.rooms.store import Store
+from callboard.webhooks.endpoints import Endpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Deps:
+    """The parts of a node that the API shows and steers.
+
+    `checks` say, by name, whether a part is ready to work; they are asked often and answer at once.
+    """
+
+    workspace: Workspace
+    tokens: Tokens
+    database: Database
+    store: Store
+    ledger: Ledger
+    endpoints: Endpoints
+    live: LiveRooms
+    checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
+    max_body_bytes: int = 1_048_576
+    cors_origins: tuple[str, ...] = ("*",)
