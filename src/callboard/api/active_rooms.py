@@ -235,7 +235,7 @@ def acting_routes(deps: Deps) -> Router:
         if len(data.message.encode()) > MAX_MESSAGE_BYTES:
             raise Invalid("Invalid body param", (f"message: must be at most {MAX_MESSAGE_BYTES} bytes of UTF-8",))
         target = {"peer_id": data.peer_id, "role": None if data.peer_id else data.role}
-        await deps.live.send_message(room_id, data.message, message_type=data.type, **target)
+        await deps.live.send_message(room_id, data.message, type=data.type, **target)
         return Acknowledgement(message="message sent")
 
     @post(

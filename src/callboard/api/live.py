@@ -76,7 +76,13 @@ class LiveRooms(Protocol):
         ...
 
     async def send_message(
-        self, room_id: str, message: str, *, message_type: str, peer_id: str | None, role: str | None
+        self,
+        room_id: str,
+        message: str,
+        *,
+        type: str,  # noqa: A002 - as in the body of the request
+        peer_id: str | None,
+        role: str | None,
     ) -> None:
         """Send a message to the peer, to all peers with the role, or, without both, to all. Raises
         `NotFound`.
