@@ -23,6 +23,7 @@ import uvicorn
 from litestar import Litestar
 
 from callboard.api.app import api
+from callboard.api.deps import Deps
 from callboard.auth.tokens import Tokens
 from callboard.background import Background
 from callboard.clock import Clock, Ids, RandomIds, SystemClock
@@ -35,8 +36,9 @@ from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Room, Workspace
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.session import Loss
-from callboard.rooms.store import RoomFilter, Store
+from callboard.rooms.store import Store
 from callboard.signaling.announcements import Announcements
+from callboard.signaling.backend import Backend
 from callboard.signaling.client import Client
 from callboard.signaling.http import Doors, handlers
 from callboard.signaling.mediation import Mediation
@@ -44,7 +46,11 @@ from callboard.signaling.methods.call import Service
 from callboard.signaling.registry import Registry
 from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
-from callboard.webhooks import Dispatcher, DispatcherSettings, Endpoints, RetryPolicy
+from callboard.webhooks.dispatcher import Dispatcher
+from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.outlet import Settings as DeliverySettings
+from callboard.webhooks.retry import RetryPolicy
+from callboard.webhooks.sender import Settings as SenderSettings
 
 log = logging.getLogger("callboard")
 
@@ -69,10 +75,10 @@ def media_settings(settings: Settings) -> MediaSettings:
     )
 
 
-def retry_policy(settings: Settings) -> RetryPolicy:
-    """The retry schedule out of our settings."""
+def delivery_settings(settings: Settings) -> DeliverySettings:
+    """How events are delivered, out of our settings."""
     webhooks = settings.webhooks
-    return RetryPolicy(
+    retry = RetryPolicy(
         quick=webhooks.quick_retry_seconds,
         tail_first=webhooks.retry_first_seconds,
         tail_factor=webhooks.retry_factor,
@@ -80,6 +86,10 @@ def retry_policy(settings: Settings) -> RetryPolicy:
         jitter=webhooks.retry_jitter,
         give_up_after=webhooks.give_up_after_seconds,
     )
+    sender = SenderSettings(
+        timeout=webhooks.timeout_seconds, connections=webhooks.connections, idle=webhooks.idle_seconds
+    )
+    return DeliverySettings(retry=retry, sender=sender)
 
 
 class HttpServer(uvicorn.Server):
@@ -155,7 +165,6 @@ class Callboard:
         await self._start_rooms(parts)
 
     async def _start_webhooks(self, parts: AsyncExitStack) -> None:
-        webhooks = self.settings.webhooks
         self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes)
         await self.endpoints.load()
         self.dispatcher = Dispatcher(
@@ -164,12 +173,7 @@ class Callboard:
             self.endpoints,
             clock=self.clock,
             random=random.SystemRandom(),
-            settings=DispatcherSettings(
-                retry=retry_policy(self.settings),
-                timeout=webhooks.timeout_seconds,
-                connections=webhooks.connections,
-                idle=webhooks.idle_seconds,
-            ),
+            settings=delivery_settings(self.settings),
         )
         await self.dispatcher.start()
         parts.push_async_callback(self.dispatcher.stop)
@@ -255,7 +259,19 @@ class Callboard:
     def _litestar(self) -> Litestar:
         ice = tuple(msgspec.to_builtins(one) for one in self.settings.media.ice_servers)
         doors = Doors(self.tokens, self.rooms, self.signaling, self._endpoint(), ice)
-        return api(self, handlers(doors))
+        deps = Deps(
+            workspace=self.workspace,
+            tokens=self.tokens,
+            database=self.database,
+            store=self.store,
+            ledger=self.ledger,
+            endpoints=self.endpoints,
+            live=Backend(self.signaling.service),
+            checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.ready},
+            max_body_bytes=self.settings.limits.max_body_bytes,
+            cors_origins=self.settings.server.cors_origins,
+        )
+        return api(deps, handlers(doors))
 
     def _endpoint(self) -> str:
         """The WebSocket's public address, when one is set; else each client is told the host that it asked."""
@@ -264,7 +280,7 @@ class Callboard:
 
     async def first_room(self) -> Room:
         """A room to join: the newest, or, on the first start, a new one named "demo"."""
-        rooms = await self.store.rooms(RoomFilter(), 1)
+        rooms = await self.store.rooms(1)
         return rooms[0] if rooms else await self.store.create_room(RoomRequest(name="demo"))
 
     def _database_stopped(self, cause: BaseException) -> None:

@@ -50,16 +50,16 @@ async def _minted(config: Any) -> str:
 
 async def _follow(base: str, token: str, after: int, filters: dict[str, str], *, as_json: bool) -> None:
     if after < 0:
-        after = await _end(base, token)
+        after = int((await _page(base, token, after, {}))["next"])
         if not as_json:
             Console(stderr=True).print(f"Following {base} from position {after}. Ctrl-C ends it.", markup=False)
     while True:
         page = await _page(base, token, after, filters)
-        for event in page["data"]:
+        for event in page["events"]:
             sys.stdout.write((json.dumps(event) if as_json else _line(event)) + "\n")
         sys.stdout.flush()
         after = page["next"]
-        if len(page["data"]) < PAGE:
+        if len(page["events"]) < PAGE:
             await asyncio.sleep(POLL_SECONDS)
 
 
@@ -67,11 +67,6 @@ async def _page(base: str, token: str, after: int, filters: dict[str, str]) -> d
     query = urlencode({"after": after, "limit": PAGE, **filters})
     page: dict[str, Any] = await request_json("GET", f"{base}/v2/events?{query}", token=token)
     return page
-
-
-async def _end(base: str, token: str) -> int:
-    page = await request_json("GET", f"{base}/v2/events?limit=1", token=token)
-    return int(page["head"])
 
 
 def _line(event: dict[str, Any]) -> str:
