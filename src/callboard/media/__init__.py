@@ -1,10 +1,11 @@
 """Media: Janus as a supervised child, and one peer's two connections through it.
 
-Owns: the process and its private configuration, its WebSocket API, the VideoRoom requests, what is done to SDP, the
-API data channel, publishing and subscribing of one peer.
+Owns: the process and its private configuration, its WebSocket API, the VideoRoom requests, what is done to
+SDP, the API data channel, publishing and subscribing of one peer.
 
-Always holds: nothing in here imports another room (only `callboard.clock`). Plain values come in; what happens goes
-out through `PeerListener` and `EngineObserver`. Facts about Janus come from its manual and its 1.1.2 source.
+Always holds: nothing in here imports another room (only `callboard.clock`). Plain values come in; what
+happens goes out through `PeerListener` and `EngineObserver`. Facts about Janus come from its manual and its
+1.1.2 source.
 """
 
 from callboard.media.contract import (

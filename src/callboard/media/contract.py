@@ -1,9 +1,11 @@
-"""The words between the media room and whoever signals: values, callbacks, errors. Nothing here does anything.
+"""The words between the media room and whoever signals: values, callbacks, errors. Nothing here does
+anything.
 
 Owns: what goes in (`MediaSettings`, `PublishedTrack`, `Subscription`), what comes back (`PeerListener`,
 `EngineObserver`, `TransportState`, `MediaCounters`) and what can go wrong (`MediaError` and its kinds).
 
-Always holds: plain values only. The media room knows no session, role or template; it imports nothing above it.
+Always holds: plain values only. The media room knows no session, role or template; it imports nothing above
+it.
 """
 
 from __future__ import annotations
@@ -26,15 +28,15 @@ class MediaError(Exception):
     """Something went wrong between a peer and the media engine. The message is safe to show to the peer."""
 
 
-class MediaLost(MediaError):
+class MediaLost(MediaError):  # noqa: N818 - named for what happened
     """This `PeerMedia` is over: its engine died, its transport is gone, or it was closed. Open a new one."""
 
 
-class MediaUnavailable(MediaError):
+class MediaUnavailable(MediaError):  # noqa: N818 - named for what happened
     """The media engine is not running, or did not answer in time. Trying again later may work."""
 
 
-class OfferRefused(MediaError):
+class OfferRefused(MediaError):  # noqa: N818 - named for what happened
     """The SDP is malformed, too large, or not one that the media engine accepts. Nothing was changed."""
 
 
@@ -65,10 +67,12 @@ class Subscription:
 class TransportState:
     """What the engine says about one connection when it is asked (not what its events hinted at).
 
-    `up` means that ICE is connected and DTLS is done. `received` counts media bytes since the start.
+    `up` means that ICE is connected and DTLS is done, `ended` that the engine has closed it for good (a
+    connection whose ICE failed may still recover). `received` counts media bytes since the start.
     """
 
     up: bool
+    ended: bool = False
     ice: str = "none"
     dtls: str = "none"
     received: int = 0
@@ -87,9 +91,10 @@ class PeerTransports:
 class MediaSettings:
     """How the engine is run. Durations in seconds.
 
-    `folder` is where the engine's private directory is made (short: it holds UNIX sockets); `None` is the system's
-    temporary folder. `ice_addresses` empty means every address of the host but loopback. `public_address` is told to
-    clients in place of the host's own (one-to-one NAT). `port_range` bounds the UDP ports of all media.
+    `folder` is where the engine's private directory is made (short: it holds UNIX sockets); `None` is the
+    system's temporary folder. `ice_addresses` empty means every address of the host but loopback.
+    `public_address` is told to clients in place of the host's own (one-to-one NAT). `port_range` bounds the
+    UDP ports of all media.
     """
 
     janus: str = "janus"
@@ -104,6 +109,7 @@ class MediaSettings:
     answer_deadline: float = 15.0
     transport_deadline: float = 30.0
     channel_deadline: float = 5.0
+    confirm_delay: float = 1.0
     health_interval: float = 5.0
     restart_delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     log_lines: int = 200
@@ -137,7 +143,9 @@ class PeerListener(Protocol):
     """Told about one peer, on the event loop. None of these may block, await or raise."""
 
     def send_offer(self, sdp: str) -> None:
-        """Send the client an offer for its subscribe connection. One at a time: the next only after its answer."""
+        """Send the client an offer for its subscribe connection. One at a time: the next only after its
+        answer.
+        """
         ...
 
     def send_trickle(self, target: int, candidate: Candidate) -> None:
@@ -151,8 +159,8 @@ class PeerListener(Protocol):
     def media_down(self, reason: str) -> None:
         """The publish connection is gone for good; the engine was asked and confirmed it.
 
-        `publish` raises `MediaLost` from now on. Close this `PeerMedia`, open another and have the client migrate
-        (`node-info`, signal.md §5.9).
+        `publish` raises `MediaLost` from now on. Close this `PeerMedia`, open another and have the client
+        migrate (`node-info`, signal.md §5.9).
         """
         ...
 

@@ -1,0 +1,75 @@
+"""What Janus tells about a handle without being asked, typed.
+
+Owns: `Event` and its kinds, `parse_event`.
+
+Always holds: pure; a message that is not understood is `None`, never an exception. All of these are hints:
+Janus may send them late, twice or (with the control socket gone) not at all.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class WebRtcUp:
+    """ICE and DTLS are done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hangup:
+    """Janus closed the connection: `DTLS alert`, `ICE failed`, `Close PC`, …"""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """Media of `mid` began to arrive, or stopped (two seconds without a packet)."""
+
+    mid: str
+    receiving: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Trickle:
+    """A candidate of Janus's."""
+
+    candidate: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Detached:
+    """The handle is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class PluginEvent:
+    """What the plugin says: the VideoRoom's notices."""
+
+    data: dict[str, Any] = field(default_factory=dict)
+
+
+Event = WebRtcUp | Hangup | Media | Trickle | Detached | PluginEvent
+
+
+def parse_event(message: dict[str, Any]) -> Event | None:
+    """The event in a message of Janus's API, `None` for those that nobody here needs."""
+    event: Event | None = None
+    match message:
+        case {"janus": "webrtcup"}:
+            event = WebRtcUp()
+        case {"janus": "hangup"}:
+            event = Hangup(str(message.get("reason", "no reason given")))
+        case {"janus": "media", "mid": str(mid), "receiving": bool(receiving)}:
+            event = Media(mid, receiving)
+        case {"janus": "trickle", "candidate": {"candidate": str()} as candidate}:
+            event = Trickle(candidate)
+        case {"janus": "detached"}:
+            event = Detached()
+        case {"janus": "event", "plugindata": {"data": dict(data)}}:
+            event = PluginEvent(data)
+        case _:
+            pass
+    return event

@@ -1,0 +1,120 @@
+"""Pausing, resuming and choosing layers at Janus, as the client prefers.
+
+Owns: `LayerDesk`.
+
+Always holds: what Janus is told is worked out from its sections under `lock`, which the negotiation holds
+while the sections change: a preference never hits a section that already carries another track. Requests that
+pile up become one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import Final, Protocol
+
+from callboard.media.apiprotocol import Preference
+from callboard.media.connection import JanusError, JanusGone, JanusTimeout
+from callboard.media.context import Context
+from callboard.media.preferences import Applied, Key, Preferences, difference, ideal, target
+from callboard.media.room import Published
+from callboard.media.videoroom import Change, SubscriberHandle
+
+log = logging.getLogger("callboard.media")
+
+RECHECKS: Final = 5
+RECHECK_DELAY: Final = 2.0
+
+
+class Sections(Protocol):
+    """The subscriber, as this desk sees it."""
+
+    @property
+    def sections(self) -> dict[str, Published]: ...
+
+    @property
+    def handle(self) -> SubscriberHandle | None: ...
+
+
+class LayerDesk:
+    """One task, woken by `prefer`, `wake`, and a few times by itself while simulcast layers are still to
+    come.
+    """
+
+    def __init__(self, context: Context, subscriber: Sections) -> None:
+        self._context = context
+        self._subscriber = subscriber
+        self._preferences = Preferences()
+        self._applied: dict[str, Applied] = {}
+        self._rechecks = RECHECKS
+        self._wake = asyncio.Event()
+        self.lock = asyncio.Lock()
+        self._task = asyncio.create_task(self._run(), name="layers")
+
+    def prefer(self, key: Key, preference: Preference) -> None:
+        self._preferences.say(key, preference)
+        self.wake()
+
+    def keep(self, keys: Collection[Key]) -> None:
+        """Only these tracks are wanted."""
+        self._preferences.keep(keys)
+
+    def wake(self) -> None:
+        """The preferences, or what the sections carry, have changed."""
+        self._rechecks = RECHECKS
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._task.cancel()
+
+    async def close(self) -> None:
+        self.stop()
+        await asyncio.wait([self._task])
+
+    async def _run(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                async with self.lock:
+                    complete = await self._apply()
+            except (JanusError, JanusTimeout, JanusGone) as error:
+                log.info("a preference was not applied: %s", error)
+                continue
+            if not complete and self._rechecks > 0:
+                self._rechecks -= 1
+                asyncio.get_running_loop().call_later(RECHECK_DELAY, self._wake.set)
+
+    async def _apply(self) -> bool:
+        """Tell Janus what differs; `False` when a simulcast layer that is wanted was not there yet."""
+        handle, sections = self._subscriber.handle, dict(self._subscriber.sections)
+        self._applied = {mid: state for mid, state in self._applied.items() if mid in sections}
+        if handle is None:
+            return True
+        targets, complete = {}, True
+        for mid, published in sections.items():
+            preference = self._preferences.of(published.key)
+            targets[mid] = target(published, preference, await self._present(published))
+            complete = complete and targets[mid] == ideal(published, preference)
+        changes = self._changes(targets)
+        if changes:
+            await handle.configure(changes)
+        self._applied = targets
+        return complete
+
+    def _changes(self, targets: dict[str, Applied]) -> list[Change]:
+        found = (difference(mid, self._applied.get(mid), after) for mid, after in targets.items())
+        return [change for change in found if change is not None]
+
+    async def _present(self, published: Published) -> frozenset[int]:
+        """The simulcast layers that Janus has seen of a track."""
+        if published.layers < 2:
+            return frozenset({0})
+        try:
+            return await self._context.admin.substreams(
+                self._context.session.id, published.handle_id, published.source.mid
+            )
+        except JanusError as error:
+            log.info("janus does not say which layers there are: %s", error)
+            return frozenset()

@@ -1,0 +1,251 @@
+"""The publish connection of one peer: the client offers, Janus answers.
+
+Owns: `Publisher`.
+
+Always holds: one negotiation at a time; an offer that is refused changes nothing; the tracks are those of the
+last offer that Janus answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from callboard.media.candidates import parse_candidate
+from callboard.media.connection import JanusError, JanusGone, JanusTimeout
+from callboard.media.context import Context
+from callboard.media.contract import (
+    Candidate,
+    MediaLost,
+    MediaUnavailable,
+    OfferRefused,
+    PeerListener,
+    PublishedTrack,
+    TransportState,
+)
+from callboard.media.enginesdp import check_successor, for_engine, match_tracks
+from callboard.media.janusevents import Event, Hangup, Media, WebRtcUp
+from callboard.media.room import MediaRoom, Published
+from callboard.media.sdp import Sdp, SdpError, Section, parse
+from callboard.media.splice import regroup
+from callboard.media.trickle import TricklePump
+from callboard.media.videoroom import PublisherHandle, Source
+
+log = logging.getLogger("callboard.media")
+
+MAX_WAITING: Final = 4
+"""Offers of one peer that wait for their turn."""
+_NAME: Final = re.compile(r"[\x21-\x7e]{1,64}")  # of a stream or a track: they end up in the SDP of others
+_RANK: Final = {"q": 0, "h": 1, "f": 2}  # signal.md §5.6
+
+
+class Publisher:
+    """Nothing happens at Janus before the first `publish`."""
+
+    def __init__(self, context: Context, room: MediaRoom, peer_id: str, feed: str, listener: PeerListener) -> None:
+        self._context = context
+        self._room = room
+        self._peer_id = peer_id
+        self._feed = feed
+        self._listener = listener
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._handle: PublisherHandle | None = None
+        self._negotiated: Sdp | None = None
+        self._tracks: dict[str, Published] = {}
+        self._up = False
+        self._pump = TricklePump()
+        self._confirming: asyncio.Task[None] | None = None
+        self._lost: str | None = None
+
+    @property
+    def joined(self) -> bool:
+        return self._negotiated is not None
+
+    def published(self, track_id: str) -> Published | None:
+        """A track that others can subscribe to."""
+        return self._tracks.get(track_id) if self._up else None
+
+    async def publish(self, offer_sdp: str, tracks: Sequence[PublishedTrack]) -> str:
+        """Negotiate; the answer. Raises `OfferRefused`, `MediaUnavailable`, `MediaLost`."""
+        if self._waiting >= MAX_WAITING:
+            raise OfferRefused("too many offers at once")
+        self._waiting += 1
+        try:
+            async with self._turn:
+                return await self._publish(offer_sdp, tracks)
+        finally:
+            self._waiting -= 1
+
+    def trickle(self, candidate: Candidate) -> bool:
+        """Take a candidate of the client; `False` when it is of no use."""
+        parsed = parse_candidate(str(candidate.get("candidate", "")))
+        if parsed is None:
+            return False
+        mid, index = candidate.get("sdpMid"), candidate.get("sdpMLineIndex")
+        place = {"sdpMid": mid} if isinstance(mid, str) else {"sdpMLineIndex": index if index == 0 else 1}
+        return self._pump.put({"candidate": parsed.render(), **place})
+
+    async def transport(self) -> TransportState:
+        """Ask Janus. Raises `JanusTimeout`, `JanusGone`."""
+        if self._handle is None:
+            return TransportState(up=False)
+        return await self._context.admin.transport(self._context.session.id, self._handle.handle.id)
+
+    async def close(self, *, detach: bool) -> None:
+        """Give the handle back. Bounded by the request deadline."""
+        self.abandon()
+        await self._pump.close()
+        async with self._turn:  # an offer that Janus works on comes to its end first
+            pass
+        if detach and self._handle is not None:
+            await self._handle.handle.detach()
+
+    def abandon(self) -> None:
+        """Publish nothing more, without a word to Janus."""
+        self._lost = self._lost or "closed"
+        self._tracks = {}
+        if self._confirming is not None:
+            self._confirming.cancel()
+
+    async def _publish(self, offer_sdp: str, tracks: Sequence[PublishedTrack]) -> str:
+        if self._lost is not None:
+            raise MediaLost(f"the publish connection is over: {self._lost}")
+        try:
+            offer = parse(offer_sdp)
+            check_successor(self._negotiated, offer)
+            check_names(tracks)
+            text = for_engine(offer, self._context.codecs)
+        except SdpError as error:
+            raise OfferRefused(str(error)) from error
+        answer = await self._ask(text, low_first(offer.sections))
+        self._context.counters.publishes += 1
+        self._negotiated = offer
+        self._note_tracks(offer, answer, tracks)
+        self._room.changed()
+        return answer.render()
+
+    async def _ask(self, offer: str, lowest_first: bool) -> Sdp:
+        await self._pump.hold()
+        try:
+            if self._handle is None:
+                answer = await self._join(offer, lowest_first)
+            else:
+                answer = await self._handle.configure(offer, low_first=lowest_first)
+            return regroup(parse(answer))
+        except (JanusError, SdpError) as error:
+            self._context.counters.engine_errors += 1
+            raise OfferRefused(f"the media engine refused the offer: {error}") from error
+        except (JanusTimeout, JanusGone) as error:
+            self._context.counters.engine_errors += 1
+            raise MediaUnavailable(str(error)) from error
+        finally:
+            if self._handle is not None:
+                self._pump.release(self._handle.handle)
+
+    async def _join(self, offer: str, lowest_first: bool) -> str:
+        attached = await self._context.session.attach(self._on_event, f"pub {self._peer_id[:60]}")
+        handle = PublisherHandle(attached)
+        try:
+            answer = await handle.join(self._room.name, self._feed, offer, low_first=lowest_first)
+        except BaseException:
+            # How far Janus came is unknown: this handle is not used again.
+            await asyncio.shield(attached.detach())
+            raise
+        self._handle = handle
+        return answer
+
+    def _note_tracks(self, offer: Sdp, answer: Sdp, tracks: Sequence[PublishedTrack]) -> None:
+        assert self._handle is not None
+        mids = match_tracks(offer, tracks)
+        published = {}
+        for track in tracks:
+            section = offer.section(mids.get(track.track_id, ""))
+            taken = answer.section(mids.get(track.track_id, ""))
+            if section is None or taken is None or taken.rejected or taken.direction == "inactive":
+                log.info("peer %s does not send its track %s", self._peer_id, track.track_id)
+                continue
+            published[track.track_id] = Published(
+                Source(self._feed, section.mid),
+                self._handle.handle.id,
+                self._peer_id,
+                track.stream_id,
+                track.track_id,
+                track.kind,
+                max(1, len(rids(section))),
+            )
+        self._tracks = published
+
+    def _on_event(self, event: Event) -> None:
+        if self._lost is not None:
+            return
+        match event:
+            case WebRtcUp():
+                self._note_up()
+            case Hangup(reason):
+                self._confirm(reason)
+            case Media(receiving=False):
+                self._confirm("no media arrives")
+            case _:
+                pass
+
+    def _note_up(self) -> None:
+        if not self._up:
+            self._up = True
+            self._room.changed()
+            self._listener.media_up()
+
+    async def resync(self) -> None:
+        """Ask what may have been missed. Raises `JanusTimeout`, `JanusGone`."""
+        state = await self.transport()
+        if state.up and self._lost is None:
+            self._note_up()
+        elif state.ended and self.joined:
+            self._confirm("the connection had ended when it was asked for")
+
+    def _confirm(self, hint: str) -> None:
+        if self._confirming is None or self._confirming.done():
+            self._confirming = asyncio.create_task(self._ask_whether_lost(hint), name="confirm media down")
+
+    async def _ask_whether_lost(self, hint: str) -> None:
+        await asyncio.sleep(self._context.settings.confirm_delay)
+        try:
+            state = await self.transport()
+        except (JanusTimeout, JanusGone) as error:
+            log.info("cannot confirm that a publish connection is gone (%s): %s", hint, error)
+            return
+        if state.ended and self._lost is None:
+            self._lost = hint
+            self._tracks = {}
+            self._context.counters.publisher_losses += 1
+            self._room.changed()
+            call_soon(self._listener.media_down, hint)
+
+
+def call_soon(callback: Callable[..., None], *arguments: object) -> None:
+    """Tell a listener in its own turn of the loop: an exception in there is its own."""
+    asyncio.get_running_loop().call_soon(callback, *arguments)
+
+
+def check_names(tracks: Sequence[PublishedTrack]) -> None:
+    """Raises `SdpError` unless the ids can stand in the SDP of other peers."""
+    for track in tracks:
+        if _NAME.fullmatch(track.track_id) is None or _NAME.fullmatch(track.stream_id) is None:
+            raise SdpError(f"not a usable track or stream id: {track.track_id[:80]!r}")
+
+
+def rids(section: Section) -> list[str]:
+    """The simulcast layers that a section announces to send."""
+    return [value.split(" ")[0] for value in section.values("rid") if value.split(" ")[1:2] == ["send"]]
+
+
+def low_first(sections: Sequence[Section]) -> bool:
+    """Whether the simulcast layers are listed from the lowest up; Janus has to be told."""
+    for section in sections:
+        ranks = [_RANK[rid] for rid in rids(section) if rid in _RANK]
+        if len(ranks) > 1:
+            return ranks[0] < ranks[-1]
+    return False
