@@ -39,12 +39,13 @@ class Pulse:
                 while not predicate():
                     if self._failure is not None:
                         raise self._failure
-                    await self._next_beat()
+                    await self.beaten()
         except TimeoutError:
             raise TimeoutError(f"not within {deadline:g} s: {what}") from None
 
-    async def _next_beat(self) -> None:
-        waiter = asyncio.get_running_loop().create_future()
+    async def beaten(self) -> None:
+        """Return at the next beat."""
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.add(waiter)
         try:
             await waiter
