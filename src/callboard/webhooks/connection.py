@@ -178,13 +178,15 @@ class Connection(asyncio.Protocol, Generic[Work]):
         self._begun += 1
 
     def on_headers_complete(self) -> None:
+        if self.status or self._broken:  # what comes after an answer, or instead of one
+            return
         status = self._parser.get_status_code()
         if status >= 200:
-            self.status = self.status or status
+            self.status = status
             return
         self._interim += 1
-        if self._interim > INTERIM_ANSWERS or status < 100 or status == 101:  # 101: no upgrade was asked for
-            self._broken = True
+        # 101: no upgrade was asked for.
+        self._broken = self._interim > INTERIM_ANSWERS or status < 100 or status == 101
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)

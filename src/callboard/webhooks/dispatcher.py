@@ -168,6 +168,7 @@ class Dispatcher:
         outlet = Outlet(
             endpoint,
             database=self._database,
+            ledger=self._ledger,
             journal=self._journal,
             clock=self._clock,
             random=self._random,

@@ -17,10 +17,11 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from math import inf
 
 from callboard.clock import NANOSECONDS, Clock
 from callboard.database import Database, Row
-from callboard.ledger import Recorded
+from callboard.ledger import Ledger, Recorded
 from callboard.webhooks.attempts import GIVEN_UP, attempts_of_event
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.journal import Journal, Progress
@@ -80,6 +81,7 @@ class Outlet:
         endpoint: Endpoint,
         *,
         database: Database,
+        ledger: Ledger,
         journal: Journal,
         clock: Clock,
         random: Random,
@@ -91,6 +93,7 @@ class Outlet:
         self.endpoint = endpoint
         self._id = endpoint.id
         self._database = database
+        self._ledger = ledger
         self._journal = journal
         self._now = clock.now
         self._random = random
@@ -103,6 +106,7 @@ class Outlet:
         self._renderer = Renderer(endpoint)
         self._pool: Pool[Lane] = Pool(target_of(endpoint, tls), self, settings.sender, resolve_and_vet)
         self._retry_timer: asyncio.TimerHandle | None = None
+        self._retry_due = inf
         self._early: list[Recorded] | None = []
         self._covered: dict[str, int] = {}
         """The last seq of each stream that `open` saw, while events it saw may still be offered."""
@@ -189,10 +193,7 @@ class Outlet:
         if lane is None:
             return False
         try:
-            rows = await self._database.fetch(
-                "events_of_stream", stream=lane.stream, seq=lane.done_seq, limit=self._settings.per_lane
-            )
-            events = [Recorded(*row) for row in rows]  # type: ignore[arg-type]  # the query has its fields
+            events = await self._ledger.read_stream(lane.stream, lane.done_seq, self._settings.per_lane)
             made = await self._attempts_made(events[0]) if lane.restored and events else lane.attempts
         except BaseException:
             self._lanes.unfed(lane)
@@ -259,14 +260,16 @@ class Outlet:
 
     def _set_retry_timer(self) -> None:
         due = self._lanes.next_due()
+        if due is None or due >= self._retry_due:  # what wakes up earlier sets it again
+            return
         if self._retry_timer is not None:
-            if due is not None and self._retry_timer.when() <= due:
-                return
             self._retry_timer.cancel()
-        self._retry_timer = None if due is None else self._loop.call_at(due, self._retry)
+        self._retry_due = due
+        self._retry_timer = self._loop.call_at(due, self._retry)
 
     def _retry(self) -> None:
         self._retry_timer = None
+        self._retry_due = inf
         self._lanes.wake(self._loop.time())
         self._set_retry_timer()
         self.wake()
