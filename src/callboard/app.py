@@ -50,7 +50,7 @@ from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.outlet import Settings as DeliverySettings
 from callboard.webhooks.retry import RetryPolicy
-from callboard.webhooks.sender import Settings as SenderSettings
+from callboard.webhooks.sender import SenderSettings
 
 log = logging.getLogger("callboard")
 
@@ -267,7 +267,7 @@ class Callboard:
             ledger=self.ledger,
             endpoints=self.endpoints,
             live=Backend(self.signaling.service),
-            checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.ready},
+            checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.running},
             max_body_bytes=self.settings.limits.max_body_bytes,
             cors_origins=self.settings.server.cors_origins,
         )

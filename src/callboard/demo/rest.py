@@ -35,7 +35,7 @@ class Rest:
 
     async def create_endpoint(self, url: str, secret: str) -> None:
         """Have all events from now on delivered to `url`, signed with `secret` (`whsec_…`)."""
-        await self.post("/v2/webhooks/endpoints", {"url": url, "secrets": [secret]})
+        await self.post("/v2/webhook-endpoints", {"url": url, "secrets": [secret]})
 
     async def ledger(self, room_id: str, after: int = 0) -> tuple[list[Committed], int]:
         """The room's records after this position, oldest first, and the position to go on from."""
@@ -43,9 +43,9 @@ class Rest:
         while True:
             query = urlencode({"room_id": room_id, "after": after, "limit": PAGE})
             page = await self.get(f"/v2/events?{query}")
-            found += [committed_of(record) for record in page["data"]]
+            found += [committed_of(record) for record in page["events"]]
             after = int(page["next"])
-            if len(page["data"]) < PAGE:
+            if len(page["events"]) < PAGE:
                 return found, after
 
     async def get(self, path: str) -> Any:
