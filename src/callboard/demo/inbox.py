@@ -9,6 +9,7 @@ recorded, and is counted. Everything else is recorded in the order of arrival, b
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -44,6 +45,20 @@ class Inbox:
     @property
     def url(self) -> str:
         return self._receiver.url
+
+    async def go_down(self) -> None:
+        """Refuse connections, as a backend that is being deployed does, until `come_back`."""
+        await self._receiver.stop()
+
+    async def come_back(self) -> None:
+        """Listen again, on the same port."""
+        await self._receiver.start()
+
+    def fail_every(self, nth: int) -> None:
+        """Answer every `nth` delivery with 500 from now on, without recording it."""
+        count = itertools.count(1)
+        take = self._receiver.behaviour
+        self._receiver.behaviour = lambda delivery: take(delivery) if next(count) % nth else status(500)
 
     async def until(self, predicate: Callable[[], object], deadline: float, what: str) -> None:
         """Return once `predicate()` holds, looked at after each arrival. Raises `TimeoutError`."""

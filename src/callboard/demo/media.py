@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from aiortc import RTCIceServer
+from aiortc import InvalidStateError, RTCIceServer
 
 from callboard.clock import Ids
 from callboard.demo.connections import Connections, Spawn
@@ -60,6 +60,7 @@ class Media:
         self._offers: asyncio.Queue[tuple[str, Params]] = asyncio.Queue(OFFERS_WAITING)
         self._changing = asyncio.Lock()
         self._node = ""
+        self._ended = False
 
         def connections() -> Connections:
             return Connections(
@@ -99,11 +100,13 @@ class Media:
             await self.connections.publishing.negotiate()
 
     async def close(self) -> None:
-        """Say goodbye and stop. Idempotent."""
+        """Say goodbye and stop. Idempotent. What the server says of media from now on is not listened to."""
+        self._ended = True
         await self.connections.close()
 
     async def cut_off(self) -> None:
-        """Stop without saying goodbye. Idempotent."""
+        """Stop without saying goodbye. Idempotent. What the server says of media from now on is not listened to."""
+        self._ended = True
         await self.connections.cut_off()
 
     # -- publishing
@@ -159,6 +162,8 @@ class Media:
 
     def take(self, method: str, params: Params) -> bool:
         """Take a notification; return whether it was about media. Raises `asyncio.QueueFull`."""
+        if self._ended:
+            return method in ("node-info", "offer", "trickle")
         if method == "node-info":
             self._spawn(self._move(params["sfu_node_id"]), "node-info")
         elif method in ("offer", "trickle"):
@@ -170,6 +175,8 @@ class Media:
     async def _take_offers(self) -> None:
         while True:
             method, params = await self._offers.get()
+            if self._ended:
+                return
             connections = self.connections
             if method == "offer":
                 await self._answer(connections, params)
@@ -183,7 +190,12 @@ class Media:
         if node and self._node and node != self._node:
             log.debug("an offer of node %s is dropped: this is %s", node, self._node)
             return
-        sdp = await connections.answer(offer["sdp"])
+        try:
+            sdp = await connections.answer(offer["sdp"])
+        except InvalidStateError:
+            if self._ended or connections is not self.connections:
+                return  # the offer was for connections that were closed meanwhile
+            raise
         answer: Params = {"desc": {"type": "answer", "sdp": sdp}, **self._node_id()}
         try:
             await self._signalling.notify("answer", answer)

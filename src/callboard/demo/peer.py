@@ -87,6 +87,10 @@ class Peer:
         """Lose the WebSocket without a closing handshake; the media stay up. `reconnect` is the way back."""
         await self._client.lose_socket()
 
+    async def lose_media(self) -> None:
+        """Lose all media for good, without a goodbye and without building new ones; the WebSocket stays up."""
+        await self._media.cut_off()
+
     async def reconnect(self) -> None:
         """Come back with the same peer id after the socket was lost (signal.md §2.5, §9.7)."""
         await self._client.connect()
