@@ -91,7 +91,7 @@ async def offer(call: Call, params: Offer) -> object:
         call.socket.notify("on-error", {"code": GONE, "message": "the peer is not in the room any more"})
         raise SignalError(GONE, "the peer is not in the room any more")
     allowed = _allowed(call, params.tracks)
-    if client.media is None and not client.node_id:
+    if client.media is None and not client.node_id and not params.sfu_node_id:
         await service.mediation.open(client)  # its first role had no media (signal.md §5.8), this one has
     if client.media is None or (params.sfu_node_id or client.node_id) != client.node_id:
         wrong = SignalError(WRONG_NODE, "the transports of this peer are gone: build new ones")
