@@ -38,19 +38,27 @@ _SETTINGS = {
     "idle_in_transaction_session_timeout": "10s",
 }
 
-_GROW_STREAMS = (
-    "INSERT INTO stream AS known (id, room_id, seq)"
-    " SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])"
-    " ON CONFLICT (id) DO UPDATE SET seq = known.seq + excluded.seq"
-    " RETURNING id, seq"
+_EVENT_ARRAYS = ", ".join(
+    f"${number}::{ {'at': 'bigint', 'body': 'bytea'}.get(name, 'text') }[]"
+    for number, name in enumerate(Append._fields, start=6)
 )
-_EVENT_KINDS = tuple({"at": "bigint", "body": "bytea"}.get(name, "text") for name in Append._fields)
-_APPEND_EVENTS = (
-    f"INSERT INTO event (committed_at, seq, {', '.join(Append._fields)})"  # noqa: S608
-    f" SELECT $1::bigint, * FROM unnest($2::bigint[], "
-    + ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_EVENT_KINDS, start=3))
-    + ") RETURNING id, position"
-)
+# Streams grow by their number of events; each event then counts back from the end of its stream: `later` is how many
+# events of its stream come after it in this batch. The sort gives positions in the order of the batch.
+_APPEND = f"""
+    WITH grown AS (
+        INSERT INTO stream AS known (id, room_id, seq)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
+        ON CONFLICT (id) DO UPDATE SET seq = known.seq + excluded.seq
+        RETURNING id, seq
+    )
+    INSERT INTO event (committed_at, seq, {", ".join(Append._fields)})
+    SELECT $4::bigint, grown.seq - given.later, {", ".join(f"given.{name}" for name in Append._fields)}
+    FROM unnest($5::bigint[], {_EVENT_ARRAYS})
+        WITH ORDINALITY AS given (later, {", ".join(Append._fields)}, number)
+        JOIN grown ON grown.id = given.stream
+    ORDER BY given.number
+    RETURNING id, position, seq
+"""  # noqa: S608 - names of our own
 
 
 class PostgresqlWriter:
@@ -97,19 +105,19 @@ class PostgresqlWriter:
 
     async def _append(self, batch: Batch) -> list[Appended]:
         committed_at = self._clock.now()
-        streams = batch.streams
-        grown = await self._connection.fetch(
-            _GROW_STREAMS,
-            list(streams),
-            [work.room_id for work in streams.values()],
-            [work.count for work in streams.values()],
+        counts = [work.count for work in batch.streams.values()]
+        later = [batch.streams[event.stream].count - n for event, n in zip(batch.events, seqs(batch, {}), strict=True)]
+        rows = await self._connection.fetch(
+            _APPEND,
+            list(batch.streams),
+            [work.room_id for work in batch.streams.values()],
+            counts,
+            committed_at,
+            later,
+            *_columns(batch.events),
         )
-        numbers = seqs(batch, {id_: seq - streams[id_].count for id_, seq in grown})
-        inserted = await self._connection.fetch(_APPEND_EVENTS, committed_at, numbers, *_columns(batch.events))
-        positions = {row["id"]: row["position"] for row in inserted}
-        return [
-            Appended(positions[event.id], seq, committed_at) for event, seq in zip(batch.events, numbers, strict=True)
-        ]
+        places = {row["id"]: Appended(row["position"], row["seq"], committed_at) for row in rows}
+        return [places[event.id] for event in batch.events]
 
     async def _migrate_once(self) -> bool:
         connection = self._connection

@@ -1,0 +1,51 @@
+"""What tests of several rooms share: databases to run against."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from callboard.database import Database, open_database
+from callboard.testing.postgresql import PostgresqlCluster
+
+
+@pytest.fixture(scope="session")
+def postgresql_cluster() -> Iterator[PostgresqlCluster]:
+    """One PostgreSQL cluster for all tests of a run."""
+    cluster = PostgresqlCluster()
+    try:
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.stop()
+
+
+@pytest.fixture
+def postgresql_url(postgresql_cluster: PostgresqlCluster) -> str:
+    """A new, empty PostgreSQL database."""
+    return postgresql_cluster.create_database()
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A SQLite database that does not exist yet."""
+    return f"sqlite:///{tmp_path}/callboard.db"
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A new, empty database of each kind."""
+    url = request.getfixturevalue(f"{request.param}_url")
+    assert isinstance(url, str)
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A new database of each kind, open."""
+    database = open_database(database_url)
+    await database.open()
+    yield database
+    await database.close()
