@@ -8,13 +8,15 @@ Always holds: read only; a connection that dropped is opened again with the next
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Final
 
 from callboard.media.connection import Connection, JanusError, JanusGone, Message
 from callboard.media.contract import TransportState
 from callboard.media.janusconfig import Access
 
-_ICE_UP = ("connected", "ready")
+GONE: Final = (458, 459)
+"""Janus's codes for a session and a handle that do not exist."""
+_ICE_UP: Final = ("connected", "ready")
 
 
 class Admin:
@@ -41,7 +43,9 @@ class Admin:
         """Whether a handle's connection is up; a handle that is gone is down. Raises as `handles`."""
         try:
             return transport_of(await self.handle_info(session_id, handle_id))
-        except JanusError:
+        except JanusError as error:
+            if error.code not in GONE:
+                raise
             return TransportState(up=False, ended=True)
 
     async def substreams(self, session_id: int, handle_id: int, mid: str) -> frozenset[int]:

@@ -10,7 +10,7 @@ it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
 
@@ -186,18 +186,3 @@ class EngineObserver(Protocol):
     def engine_restored(self, node_id: str) -> None:
         """The engine runs again under a new `sfu_node_id`: peers may be opened."""
         ...
-
-
-@dataclass(slots=True)
-class Observers:
-    """Those who watch the engine."""
-
-    all: list[EngineObserver] = field(default_factory=list)
-
-    def lost(self, reason: str) -> None:
-        for observer in tuple(self.all):
-            observer.engine_lost(reason)
-
-    def restored(self, node_id: str) -> None:
-        for observer in tuple(self.all):
-            observer.engine_restored(node_id)

@@ -104,10 +104,8 @@ class MediaEngine:
         peer is open in this room already.
         """
         generation = await self._current()
-        room = self._rooms.get(room_id)
-        if room is None:
-            room = self._rooms[room_id] = MediaRoom(room_id, f"{room_id}.{next(self._serials)}")
-            self._making[room] = asyncio.create_task(self._create(generation, room), name="make room")
+        room = self._rooms.get(room_id) or self._make_room(generation, room_id)
+        making = self._making[room]
         if peer_id in room:
             raise MediaError(f"peer {peer_id} is open in this room already")
         serial = next(self._serials)
@@ -116,7 +114,7 @@ class MediaEngine:
         self._peers.add(peer)
         self.counters.peers_opened += 1
         try:
-            await asyncio.shield(self._making[room])
+            await asyncio.shield(making)
         except (JanusError, JanusTimeout, JanusGone) as error:
             await peer.close()
             raise MediaUnavailable(f"the room could not be made: {error}") from error
@@ -139,8 +137,13 @@ class MediaEngine:
 
     # Rooms.
 
-    async def _create(self, generation: Generation, room: MediaRoom) -> None:
-        await generation.context.control.create(room.name, self._settings.video_codecs)
+    def _make_room(self, generation: Generation, room_id: str) -> MediaRoom:
+        room = self._rooms[room_id] = MediaRoom(room_id, f"{room_id}.{next(self._serials)}")
+        codecs = self._settings.video_codecs
+        making = asyncio.create_task(generation.context.control.create(room.name, codecs), name="make room")
+        making.add_done_callback(lambda task: task.cancelled() or task.exception())  # told by `open_peer`
+        self._making[room] = making
+        return room
 
     def _closed(self, peer: PeerMedia) -> None:
         self._peers.discard(peer)
@@ -192,7 +195,10 @@ class MediaEngine:
             reason = await generation.lost()
             failures = 0 if loop.time() - since > STEADY else failures
             self._down(reason)
-            await generation.kill()
+            # Also when `stop` ends this task meanwhile.
+            killing = asyncio.create_task(generation.kill(), name="kill janus")
+            self._track(killing)
+            await asyncio.shield(killing)
             generation, failures = await self._replace(failures)
             self._up(generation)
             for observer in tuple(self._observers):
@@ -214,8 +220,6 @@ class MediaEngine:
         self._generation = None
         self._running.clear()
         self._rooms.clear()
-        for task in self._making.values():
-            task.cancel()
         self._making.clear()
         for peer in tuple(self._peers):
             self._track(peer.abandon("the media engine was lost"))

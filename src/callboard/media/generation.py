@@ -49,17 +49,18 @@ class Generation:
     ) -> Generation:
         """Start Janus and make it ready for peers. Raises `EngineStartError`."""
         process = await JanusProcess.start(settings, token)
+        session: JanusSession | None = None
         try:
             session = await JanusSession.open(process.access, settings.request_deadline, on_reclaim)
             control = RoomControl(await session.attach(lambda _: None, "control"), process.access)
             await control.probe()
-        except (JanusError, JanusTimeout, JanusGone) as error:
+        except BaseException as error:
             await process.kill()
-            raise EngineStartError(
-                f"Janus started but is unusable: {error}; its last words:\n{process.log.tail()}"
-            ) from error
-        except BaseException:
-            await process.kill()
+            if session is not None:
+                await session.close()
+            if isinstance(error, JanusError | JanusTimeout | JanusGone):
+                tail = process.log.tail()
+                raise EngineStartError(f"Janus started but is unusable: {error}; its last words:\n{tail}") from error
             raise
         context = Context(
             settings,

@@ -46,7 +46,11 @@ class HostConnection(aioice.Connection):
         """Bind a port on each address. Called by aioice's `gather_candidates`."""
         candidates = []
         for preference, address in enumerate(reversed(self._host_addresses)):
-            protocol = await self._bind(address)
+            try:
+                protocol = await self._bind(address)
+            except OSError as error:
+                log.warning("an API channel does without %s: %s", address, error)
+                continue
             port = int(protocol.transport.get_extra_info("sockname")[1])
             protocol.local_candidate = aioice.Candidate(
                 foundation=candidate_foundation("host", "udp", address),
@@ -59,6 +63,8 @@ class HostConnection(aioice.Connection):
             )
             self._protocols.append(protocol)
             candidates.append(protocol.local_candidate)
+        if not candidates:
+            raise OSError(f"no free UDP port on any of {', '.join(self._host_addresses)}")
         return candidates[::-1]
 
     async def _bind(self, address: str) -> StunProtocol:
@@ -73,7 +79,7 @@ class HostConnection(aioice.Connection):
             except OSError:
                 continue  # taken, most likely by Janus: both use the same range
             return protocol
-        raise OSError(f"no free UDP port found on {address} within {low}-{high}")
+        raise OSError(f"no free port found within {low}-{high}")
 
 
 class IceLink:

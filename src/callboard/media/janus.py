@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from callboard.media.admin import GONE
 from callboard.media.connection import Connection, JanusError, JanusGone, JanusTimeout, Message
 from callboard.media.janusconfig import RECLAIM_TIMEOUT, Access
 from callboard.media.janusevents import Event, PluginEvent, parse_event
@@ -23,8 +24,6 @@ log = logging.getLogger("callboard.media")
 
 PLUGIN: Final = "janus.plugin.videoroom"
 KEEPALIVE: Final = 10.0
-_GONE: Final = (458, 459)  # no such session, no such handle
-
 Description = dict[str, str]
 """A session description as Janus has it: `{"type": "offer" | "answer", "sdp": …}`."""
 
@@ -246,7 +245,7 @@ class Handle:
         except JanusGone:
             return
         except JanusError as error:
-            if error.code not in _GONE:
+            if error.code not in GONE:
                 log.warning("janus did not detach a handle: %s", error)
         except JanusTimeout as error:
             log.warning("janus did not detach a handle: %s", error)

@@ -14,7 +14,8 @@ from typing import Final
 
 MAX_LINE: Final = 500
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
-_NOISE: Final = "has been disabled, skipping"  # Janus says so of each plugin that we do not want
+# What Janus says of each plugin that we do not want, and of each probe of ours (`videoroom.py`).
+_NOISE: Final = ("has been disabled, skipping", '"configure" on unconfigured participant')
 
 
 class LogRing:
@@ -30,7 +31,7 @@ class LogRing:
         *lines, rest = (self._rest + chunk).split(b"\n")
         # An endless line is cut, not collected.
         self._rest = rest[: 4 * MAX_LINE]
-        added = [text for text in map(self._clean, lines) if text and _NOISE not in text]
+        added = [text for text in map(self._clean, lines) if text and not any(n in text for n in _NOISE)]
         self._lines.extend(added)
         return added
 

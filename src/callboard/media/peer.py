@@ -32,7 +32,7 @@ from callboard.media.subscriber import Subscriber
 
 log = logging.getLogger("callboard.media")
 
-CLOSE_DEADLINE: Final = 15.0
+CLOSE_DEADLINE: Final = 25.0
 
 
 class PeerMedia:

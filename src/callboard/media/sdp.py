@@ -21,7 +21,7 @@ MAX_LINES: Final = 20_000
 _KINDS: Final = ("audio", "video", "application")
 _MEDIA: Final = re.compile(r"m=([a-z]{1,16}) ([0-9]{1,5}) ([A-Za-z0-9/.\-]{1,40})((?: [A-Za-z0-9\-]{1,64}){1,128})")
 _MID: Final = re.compile(r"[A-Za-z0-9_.{}\-]{1,16}")  # Janus refuses longer ones
-_LINE: Final = re.compile(r"[a-z]=[^\x00-\x1f\x7f]+")
+_LINE: Final = re.compile(r"[a-z]=[\x20-\x7e]+")  # so characters are bytes: Janus counts those
 _DIRECTIONS: Final = ("sendrecv", "sendonly", "recvonly", "inactive")
 
 
