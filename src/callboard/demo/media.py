@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from aiortc import InvalidStateError, RTCIceServer
+from aiortc import RTCIceServer
 
 from callboard.clock import Ids
 from callboard.demo.connections import Connections, Spawn
@@ -22,6 +22,7 @@ from callboard.demo.policy import Policy
 from callboard.demo.pulse import Pulse
 from callboard.demo.roster import Roster
 from callboard.demo.signal_client import Params, SocketLost
+from callboard.demo.subscribing import Ended
 
 PUBLISH = 0  # `target` of a trickled candidate; anything else is the subscribe side
 OFFERS_WAITING = 64
@@ -192,10 +193,9 @@ class Media:
             return
         try:
             sdp = await connections.answer(offer["sdp"])
-        except InvalidStateError:
-            if self._ended or connections is not self.connections:
-                return  # the offer was for connections that were closed meanwhile
-            raise
+        except Ended:
+            log.info("an offer for a connection that was closed is dropped")
+            return
         answer: Params = {"desc": {"type": "answer", "sdp": sdp}, **self._node_id()}
         try:
             await self._signalling.notify("answer", answer)

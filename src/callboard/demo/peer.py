@@ -71,8 +71,9 @@ class Peer:
             raise
 
     async def leave(self) -> None:
-        """Say goodbye and go. Raises `SocketLost`."""
-        await self._client.notify("leave", {"client_reason": "user request"})
+        """Say goodbye, unless the server made it go already, and go. Raises `SocketLost`."""
+        if self.asked_to_leave is None:
+            await self._client.notify("leave", {"client_reason": "user request"})
         await self._client.close()
 
     async def close(self) -> None:
@@ -147,8 +148,12 @@ class Peer:
         await self.call("peer-leave-request", {"requested_for": peer_id, "reason": reason})
 
     async def end_room(self, reason: str, *, lock: bool = False) -> None:
-        """End the room for everybody, with `lock` for good. Raises `Refused`."""
+        """End the room for everybody, with `lock` for good, and leave, as the official client does.
+
+        Raises `Refused`.
+        """
         await self.call("end-room", {"lock": lock, "reason": reason})
+        await self.leave()
 
     # -- what it sees
 

@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from aiortc import (
+    InvalidStateError,
     RTCConfiguration,
     RTCDataChannel,
     RTCIceServer,
@@ -35,6 +36,10 @@ from callboard.demo.sections import Description, merge, parse, split, tracks_sen
 from callboard.demo.settled import settled
 
 log = logging.getLogger("callboard.demo.subscribing")
+
+
+class Ended(Exception):  # noqa: N818 - a state, said as the word it is
+    """The connection was closed, by this side or by the server's DTLS goodbye (aiortc closes upon that)."""
 
 
 class Subscribing:
@@ -68,17 +73,28 @@ class Subscribing:
         return self._counts[track_id]
 
     async def answer(self, sdp: str) -> str:
-        """The answer to the server's offer. Raises `ValueError` when the offer makes no sense."""
+        """The answer to the server's offer.
+
+        Raises `ValueError` when the offer makes no sense, `Ended` when there is no connection any more.
+        """
         async with self._order:
-            offer = parse(sdp).explicit()
-            parts = split(offer)
-            self._carried = tracks_sent(offer)
-            answers = []
-            for connection, part in ((self._media, parts.media), (self._channel, parts.channel)):
-                if part is not None:
-                    await settled(connection)
-                    answers.append(await _answer(connection, part))
-            return merge(offer, answers).text()
+            try:
+                return await self._merged_answer(sdp)
+            except InvalidStateError as error:
+                if "closed" in (self._media.signalingState, self._channel.signalingState):
+                    raise Ended from error
+                raise
+
+    async def _merged_answer(self, sdp: str) -> str:
+        offer = parse(sdp).explicit()
+        parts = split(offer)
+        self._carried = tracks_sent(offer)
+        answers = []
+        for connection, part in ((self._media, parts.media), (self._channel, parts.channel)):
+            if part is not None:
+                await settled(connection)
+                answers.append(await _answer(connection, part))
+        return merge(offer, answers).text()
 
     async def add_candidate(self, candidate: dict[str, Any]) -> None:
         """Take a trickled candidate. Raises `ValueError` when it is none."""
