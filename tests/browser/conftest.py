@@ -124,6 +124,10 @@ class Browser:
         urls = [event["url"] for event in self.events if event["event"] == "blocked"]
         return {"/".join(url.split("/", 3)[:3]) for url in urls}
 
+    def console(self, page: str) -> list[str]:
+        """What was written to the page's console."""
+        return [event["text"] for event in self.events if event["event"] == "console" and event["page"] == page]
+
     @property
     def page_errors(self) -> list[str]:
         """Exceptions that nobody caught in a page."""

@@ -198,6 +198,8 @@ async def test_ending_the_room_tells_every_page(house: House, browser: Browser) 
     await ben.join(house, "guest")
     await ann.until(lambda report: other(report, "Ben"), "Ben")
     await ann.call("endRoom", reason="curtain")
+    # The one who ends the room is answered, and not told to go: it would drop its socket and ask thrice again.
+    assert [line for line in browser.console("Ann") if "Failed sending end-room" in line] == []
     report = await ben.until(lambda report: report["room"] == "Disconnected", "out of the room")
     assert "ROOM_ENDED" in [one["type"] for one in report["notifications"]]
     await house.reported("room.end.success", reason="curtain")
