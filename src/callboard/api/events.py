@@ -66,7 +66,9 @@ def events_router(deps: Deps) -> Router:
 
     @get("/", operation_id="list_events", summary="Read events", responses=errors())
     async def list_events(
-        after: Annotated[int, QueryParameter(ge=0, le=FOREVER, description="`next` of the page before.")] = 0,
+        after: Annotated[
+            int, QueryParameter(ge=-1, le=FOREVER, description="`next` of the page before; -1: the end.")
+        ] = 0,
         limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most.")] = 100,
         event_type: Annotated[
             list[str] | None,
@@ -79,6 +81,9 @@ def events_router(deps: Deps) -> Router:
         for name, value in (("room_id", room_id), ("session_id", session_id)):
             if value and not is_object_id(value):
                 raise Invalid("Invalid query parameter", (f"{name}: must be 24 hexadecimal digits",))
+        if after < 0:
+            ((end,),) = await deps.database.fetch("highest_position")
+            return EventPage(events=[], next=int(end or 0))
         wanted = Filter(types=frozenset(event_type or ()), room_id=room_id, session_id=session_id)
         found = await deps.ledger.read(after, limit, wanted)
         return EventPage(events=[shown(one) for one in found], next=found[-1].position if found else after)

@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 
 import callboard
-from callboard.cli import demo, events, listen, serve, tokens
+from callboard.cli import demo as demo_command
+from callboard.cli import events, listen, serve, tokens
 from callboard.config import ConfigError, default_toml
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(serve.serve)
-app.command()(demo.demo)
+app.command()(demo_command.demo)
 app.command()(tokens.token)
 app.command()(listen.listen)
 app.add_typer(events.app, name="events")

@@ -7,7 +7,7 @@ import sys
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from callboard.events import CATALOGUE, UnknownEventType, json_schema, sample
 
@@ -17,7 +17,7 @@ app = typer.Typer(help="The 32 event types: list them, print a JSON Schema or a 
 @app.command("list")
 def list_events() -> None:
     """Every event type, its theme, and when it is sent."""
-    table = Table("type", "theme", "when", box=None)
+    table = Table(Column("type", no_wrap=True), Column("theme", no_wrap=True), "when", box=None)
     for name, payload in CATALOGUE.items():
         said = (payload.__doc__ or "").strip().splitlines()[0]
         table.add_row(name, payload.THEME, said)

@@ -96,9 +96,7 @@ class World:
     def change_role(self, peer_id: str, role: str) -> None:
         if self.session is not None and peer_id in self.session.peers:
             self.take(
-                transitions.change_role(
-                    self.room, self.template, self.session, peer_id, role, PEERS[0], self.moment()
-                )
+                transitions.change_role(self.room, self.template, self.session, peer_id, role, PEERS[0], self.moment())
             )
 
     def rename(self, peer_id: str) -> None:
