@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import sys
 
 import typer
+import uvloop
 from rich.console import Console
 
 from callboard.app import Callboard
@@ -24,7 +24,7 @@ def serve(config: ConfigOption = None) -> None:
         level=settings.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
-        clean = asyncio.run(Callboard(settings).serve(_announce))
+        clean = uvloop.run(Callboard(settings).serve(_announce))
     except (EngineStartError, DatabaseStopped) as error:
         Console(stderr=True).print(f"callboard cannot start: {error}", markup=False)
         raise typer.Exit(FAILED) from None
