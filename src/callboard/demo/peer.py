@@ -143,6 +143,11 @@ class Peer:
         """Give a peer another role, or with `force` False ask it to take it. Raises `Refused`."""
         await self.call("role-change-request", {"requested_for": peer_id, "role": role, "force": force})
 
+    async def accept_role(self) -> None:
+        """Agree to the latest request to take another role. Raises `Refused`, `IndexError` if there was none."""
+        request = self.seen("on-role-change-request")[-1]
+        await self.call("role-change", {key: request.get(key) for key in ("requested_by", "role", "token")})
+
     async def remove(self, peer_id: str, reason: str) -> None:
         """Remove another peer. Raises `Refused`."""
         await self.call("peer-leave-request", {"requested_for": peer_id, "reason": reason})
@@ -176,6 +181,11 @@ class Peer:
     def asked_to_leave(self) -> LeaveRequest | None:
         """How the server made this peer go, if it did."""
         return self._client.asked_to_leave
+
+    @property
+    def has_media(self) -> bool:
+        """Whether it has connections at all: a role that neither sends nor receives may have none."""
+        return self._client.media is not None
 
     @property
     def media_up(self) -> bool:

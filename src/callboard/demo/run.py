@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import binascii
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from rich.console import Console
@@ -21,7 +21,7 @@ from callboard.demo.check import check
 from callboard.demo.inbox import Inbox
 from callboard.demo.rest import Rest
 from callboard.demo.scene import Scene, SceneFailed
-from callboard.demo.seen import Committed
+from callboard.demo.seen import Committed, Event
 from callboard.demo.stage import RunningServer, Stage
 from callboard.demo.table import Board
 
@@ -103,18 +103,23 @@ async def _drained(inbox: Inbox, ledger: Ledger) -> None:
         return
 
 
+def complaints(received: Sequence[Event], ledger: Sequence[Event], refused: int) -> list[str]:
+    """What is wrong with a finished run, a line each; `refused` deliveries were not signed as agreed. Pure."""
+    lines = [f"{finding.rule}: {finding.what}" for finding in check(received, ledger)]
+    if refused:
+        lines.append(f"signed: {refused} deliveries had no valid signature")
+    if not ledger:
+        lines.append("reported: the ledger has no event of this room")
+    return lines
+
+
 def _verdict(inbox: Inbox, ledger: Ledger, board: Board, seconds: float) -> bool:
     received = [delivered.event for delivered in inbox.delivered]
     committed = [record.event for record in ledger.records.values()]
-    findings = check(received, committed)
-    for finding in findings:
-        board.say(f"BROKEN {finding.rule}: {finding.what}")
-    if inbox.refused:
-        board.say(f"BROKEN signatures: {inbox.refused} deliveries were refused")
-    if not committed:
-        board.say("BROKEN ledger: it has no event of this room")
-    good = not findings and not inbox.refused and bool(committed)
+    broken = complaints(received, committed, inbox.refused)
+    for line in broken:
+        board.say(f"BROKEN {line}")
     count = len({event.id for event in received})
-    verdict = "every event received once or more, in order, everything closed" if good else "NOT as it should be"
-    board.say(f"{count} events of {len(committed)} received in {seconds:.0f} s: {verdict}")
-    return good
+    verdict = "NOT as it should be" if broken else "all received, in order, and everything that opened has closed"
+    board.say(f"{count} of {len(committed)} events in {seconds:.0f} s: {verdict}")
+    return not broken

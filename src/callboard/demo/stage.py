@@ -34,20 +34,27 @@ class RunningServer:
         return f"RunningServer(base_url={self.base_url!r}, access_key={self.access_key!r}, secret=…)"
 
 
-def _role(*, allowed: tuple[str, ...] = (), limit: int = 0, **permissions: bool) -> dict[str, Any]:
+def role(
+    *,
+    allowed: tuple[str, ...] = (),
+    subscribes: tuple[str, ...] = ("host", "guest", "viewer"),
+    limit: int = 0,
+    **permissions: bool,
+) -> dict[str, Any]:
+    """A role of a template (platform.md §2.2). `limit` is its `maxPeerCount`."""
     return {
         "publishParams": {"allowed": list(allowed)},
-        "subscribeParams": {"subscribeToRoles": ["host", "guest", "viewer"]},
+        "subscribeParams": {"subscribeToRoles": list(subscribes)},
         "permissions": permissions,
         "maxPeerCount": limit,
     }
 
 
 ROLES: Mapping[str, Mapping[str, Any]] = {
-    "host": _role(allowed=("audio", "video"), endRoom=True, removeOthers=True, changeRole=True),
-    "guest": _role(allowed=("audio", "video")),
-    "viewer": _role(),
-    "closed": _role(limit=-1),
+    "host": role(allowed=("audio", "video"), endRoom=True, removeOthers=True, changeRole=True),
+    "guest": role(allowed=("audio", "video")),
+    "viewer": role(),
+    "closed": role(limit=-1),
 }
 """A host, who may do everything; guests, who may be seen; viewers, who may not; one role that nobody gets."""
 
@@ -57,7 +64,16 @@ class Stage(AbstractAsyncContextManager["Stage"]):
 
     room_id: str
 
-    def __init__(self, server: RunningServer, inbox: Inbox, secret: str, *, clock: Clock, ids: Ids) -> None:
+    def __init__(
+        self,
+        server: RunningServer,
+        inbox: Inbox,
+        secret: str,
+        *,
+        clock: Clock,
+        ids: Ids,
+        roles: Mapping[str, Mapping[str, Any]] = ROLES,
+    ) -> None:
         """`secret` is what the deliveries to `inbox` are to be signed with."""
         workspace = Workspace(id="", app_id="", access_key=server.access_key, secret=server.secret, created_at=0)
         self.inbox = inbox
@@ -66,13 +82,14 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         self._base_url = server.base_url
         self._secret = secret
         self._clock, self._ids = clock, ids
+        self._roles = roles
         self._peers: list[Peer] = []
 
     async def __aenter__(self) -> Stage:
         """Raises `HttpError`, `OSError`."""
         name = f"demo-{self._ids.uuid()}"
         await self.rest.create_endpoint(self.inbox.url, self._secret)
-        template_id = await self.rest.create_template(name, ROLES)
+        template_id = await self.rest.create_template(name, self._roles)
         self.room_id = await self.rest.create_room(name, template_id)
         return self
 
