@@ -23,9 +23,11 @@ def postgresql_cluster() -> Iterator[PostgresqlCluster]:
 
 
 @pytest.fixture
-def postgresql_url(postgresql_cluster: PostgresqlCluster) -> str:
+def postgresql_url(postgresql_cluster: PostgresqlCluster) -> Iterator[str]:
     """A new, empty PostgreSQL database."""
-    return postgresql_cluster.create_database()
+    url = postgresql_cluster.create_database()
+    yield url
+    postgresql_cluster.drop_database(url)
 
 
 @pytest.fixture

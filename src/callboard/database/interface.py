@@ -50,7 +50,7 @@ class Database(Protocol):
     """One writer (group commit) and readers. All methods are called from the event loop's thread."""
 
     async def open(self) -> None:
-        """Connect, and bring the schema up to date (numbered migrations, each in its own transaction).
+        """Connect, and bring the schema up to date (numbered migrations, each in its own transaction). Once.
 
         Raises `DatabaseStopped` when the database cannot be opened, or was written by a newer version.
         """

@@ -94,6 +94,8 @@ class _Reader:
         self._connection.interrupt()
 
     def close(self) -> None:
+        # The last connection to close puts the log into the file and removes it, which one that only reads may not.
+        self._connection.execute("PRAGMA query_only = OFF")
         self._connection.close()
 
     def _boolean_columns(self, query: Query, cursor: apsw.Cursor) -> list[int]:

@@ -78,14 +78,14 @@ class PostgresqlCluster:
         self._run("createdb", "--maintenance-db", self.url(), name)
         return self.url(name)
 
+    def drop_database(self, url: str) -> None:
+        """Remove a database that `create_database` made, whoever is still connected to it."""
+        self._run("dropdb", "--force", "--maintenance-db", self.url(), url.rpartition("/")[2])
+
     def stop(self) -> None:
         if self._server is not None:
-            self._server.send_signal(signal.SIGINT)  # "fast": ends the sessions, then itself
-            try:
-                self._server.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._server.send_signal(signal.SIGQUIT)  # "immediate"
-                self._server.wait(_STOP_SECONDS)
+            self._server.send_signal(signal.SIGQUIT)  # "immediate": its files are not needed any more
+            self._server.wait(_STOP_SECONDS)
         shutil.rmtree(self._folder)
 
     def _wait_until_ready(self) -> None:
@@ -136,4 +136,4 @@ def _free_port() -> int:
 
 
 def _die_with_parent() -> None:
-    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGINT)
+    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGQUIT)
