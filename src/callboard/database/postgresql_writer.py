@@ -31,7 +31,7 @@ _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 # younger than the lock.
 _BEGIN_APPENDING = f"{_BEGIN}; SELECT pg_advisory_xact_lock({_APPENDING})"
 
-_SETTINGS = {
+SETTINGS = {
     "application_name": "callboard writer",
     "synchronous_commit": "on",
     # A node that hangs between two statements would hold the lock above against all others: the server ends it.
@@ -70,7 +70,7 @@ class PostgresqlWriter:
 
     @classmethod
     async def connect(cls, url: str, clock: Clock, seconds: float) -> PostgresqlWriter:
-        connection = await asyncpg.connect(url, timeout=seconds, server_settings=_SETTINGS)
+        connection = await asyncpg.connect(url, timeout=seconds, server_settings=SETTINGS)
         return cls(connection, clock)
 
     async def migrate(self) -> None:
@@ -84,7 +84,7 @@ class PostgresqlWriter:
         After an error the connection is good for nothing but `abort`.
         """
         batch = merge(units)
-        await self._connection.execute(_BEGIN_APPENDING if batch.events else _BEGIN)
+        await self.begin(appending=bool(batch.events))
         appended = await self._append(batch) if batch.events else []
         for work in batch.tables:
             if work.puts:
@@ -95,6 +95,10 @@ class PostgresqlWriter:
         if outcome != "COMMIT":
             raise asyncpg.InterfaceError(f"the server answered {outcome} to COMMIT")
         return dealt(units, appended)
+
+    async def begin(self, *, appending: bool) -> None:
+        """Begin a transaction; one that appends events waits until no other node's does."""
+        await self._connection.execute(_BEGIN_APPENDING if appending else _BEGIN)
 
     def abort(self) -> None:
         """Hang up: the server rolls back what is not committed."""

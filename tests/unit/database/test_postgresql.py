@@ -7,7 +7,17 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from callboard.database import Database, DatabaseStopped, QueryFailed, Row, Unit, open_database
+from callboard.clock import SystemClock
+from callboard.database import (
+    Database,
+    DatabaseStopped,
+    QueryFailed,
+    Row,
+    Unit,
+    open_database,
+    postgresql_writer,
+)
+from callboard.database.postgresql_writer import PostgresqlWriter
 from callboard.testing.units import event, session
 
 pytestmark = pytest.mark.postgresql
@@ -79,6 +89,20 @@ async def test_a_reader_whose_session_ended_is_replaced(postgresql_url: str, exe
                 await asyncio.sleep(0.01)
     assert [row[0] for row in rows] == ["s"]
     await database.commit(Unit((session("t"),)))
+    await database.close()
+
+
+async def test_a_node_that_hangs_in_a_transaction_does_not_hold_up_the_others_for_long(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = open_database(postgresql_url)
+    await database.open()
+    monkeypatch.setitem(postgresql_writer.SETTINGS, "idle_in_transaction_session_timeout", "500ms")
+    hanging = await PostgresqlWriter.connect(postgresql_url, SystemClock(), 10)
+    await hanging.begin(appending=True)
+    [place] = await database.commit(Unit(events=(event("e"),)))
+    assert place.seq == 1
+    hanging.abort()
     await database.close()
 
 
