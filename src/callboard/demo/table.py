@@ -23,8 +23,8 @@ from callboard.demo.seen import Delivered
 COLUMNS = ("seq", "time (UTC)", "event", "who", "why", "commit to receipt")
 
 
-def row(delivered: Delivered, committed_at: int) -> tuple[str, str, str, str, str, str]:
-    """The cells of one event. Pure."""
+def row(delivered: Delivered, committed_at: int | None) -> tuple[str, str, str, str, str, str]:
+    """The cells of one event; without the instant of its commit, without the latency. Pure."""
     event = delivered.event
     at = datetime.fromtimestamp(delivered.at // NANOSECONDS, UTC)
     milliseconds = delivered.at // 1_000_000 % 1000
@@ -34,7 +34,7 @@ def row(delivered: Delivered, committed_at: int) -> tuple[str, str, str, str, st
         event.type,
         event.who,
         event.why,
-        f"{(delivered.at - committed_at) / 1_000_000:.1f} ms",
+        "?" if committed_at is None else f"{(delivered.at - committed_at) / 1_000_000:.1f} ms",
     )
 
 
@@ -42,9 +42,14 @@ class Board(AbstractContextManager["Board"]):
     """Shows events on `console` while it is entered."""
 
     def __init__(self, console: Console) -> None:
+        self.rows = 0
         self._console = console
         self._table = Table(*COLUMNS, title="Callboard: what the backend was told")
-        self._live = Live(self._table, console=console, auto_refresh=False) if console.is_terminal else None
+        self._live = (
+            Live(self._table, console=console, auto_refresh=False, vertical_overflow="visible")
+            if console.is_terminal
+            else None
+        )
 
     def __enter__(self) -> Board:
         if self._live is not None:
@@ -57,8 +62,9 @@ class Board(AbstractContextManager["Board"]):
         if self._live is not None:
             self._live.stop()
 
-    def show(self, delivered: Delivered, committed_at: int) -> None:
+    def show(self, delivered: Delivered, committed_at: int | None) -> None:
         """Add an event."""
+        self.rows += 1
         cells = row(delivered, committed_at)
         if self._live is not None:
             self._table.add_row(*(Text(cell) for cell in cells))

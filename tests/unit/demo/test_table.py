@@ -28,6 +28,10 @@ def test_a_row_says_when_what_who_why_and_how_late() -> None:
     )
 
 
+def test_without_the_instant_of_the_commit_there_is_no_latency() -> None:
+    assert row(delivered(), None)[5] == "?"
+
+
 def test_a_change_of_role_says_from_what_to_what() -> None:
     one = delivered("role.change.success", user_name="Ben", previous_role="guest", role="viewer")
     assert row(one, AT)[4] == "guest → viewer"

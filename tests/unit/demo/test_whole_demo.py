@@ -54,13 +54,15 @@ CLOSE = Event("2", "s", 2, "session.close.success", {"session_id": "s"})
 
 
 def test_a_run_in_which_all_is_well_has_no_complaints() -> None:
-    assert complaints([OPEN, CLOSE], [OPEN, CLOSE], 0) == []
+    assert complaints([OPEN, CLOSE], [OPEN, CLOSE], [], 0) == []
 
 
-def test_a_lost_event_a_wrong_signature_and_an_empty_ledger_are_complaints() -> None:
-    (lost,) = complaints([OPEN], [OPEN, CLOSE], 0)
+def test_what_is_lost_unsigned_unreadable_or_not_reported_at_all_is_a_complaint() -> None:
+    (lost,) = complaints([OPEN], [OPEN, CLOSE], [], 0)
     assert lost.startswith("received all: session.close.success")
-    (unsigned,) = complaints([OPEN, CLOSE], [OPEN, CLOSE], 3)
+    (unsigned,) = complaints([OPEN, CLOSE], [OPEN, CLOSE], [], 3)
     assert unsigned == "signed: 3 deliveries had no valid signature"
-    (nothing,) = complaints([], [], 0)
+    (early,) = complaints([OPEN, CLOSE], [OPEN, CLOSE], [CLOSE], 0)
+    assert early == "read back: session.close.success (seq 2) was delivered and not yet readable"
+    (nothing,) = complaints([], [], [], 0)
     assert nothing.startswith("reported:")
