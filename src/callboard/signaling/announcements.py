@@ -69,7 +69,9 @@ class Announcements:
         client.listening = frozenset()
         client.pending_roles.clear()
         self._mediation.close(client)
-        if left.reason is LeaveReason.PEER_KICKED:
+        if left.by == client.id:
+            pass  # who ends the room is answered, and goes by itself (signal.md §7.3)
+        elif left.reason is LeaveReason.PEER_KICKED:
             by = {"requested_by": left.by} if left.by else {}
             client.notify("on-peer-leave-request", {**by, "reason": left.message, "room_end": left.room_end})
         elif left.reason is not LeaveReason.CLIENT_REQUEST:

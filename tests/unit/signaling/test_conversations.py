@@ -223,7 +223,9 @@ async def test_ending_the_room_removes_everybody_then_closes_the_session(house: 
     assert kinds[-4:] == ["room.end.success", "peer.leave.success", "peer.leave.success", "session.close.success"]
     ended = await house.happened("room.end.success")
     assert (ended["source"], ended["peer_id"], ended["lock_room"]) == ("peer", "h", False)
+    assert "on-peer-leave-request" not in host.methods(), "who ends the room is answered, and goes by itself"
     host.notify("leave")
+    await host.hang_up()
     assert "peer.leave.failure" not in dict(house.events())
 
 
