@@ -21,8 +21,8 @@ from aiortc import (
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
-from aiortc.sdp import candidate_from_sdp
 
+from callboard.demo.candidates import candidate_of
 from callboard.demo.internals import cut_off
 from callboard.demo.media_tracks import PacedTrack
 from callboard.demo.sections import parse, without_idle_tracks
@@ -100,10 +100,8 @@ class Publishing:
 
     async def add_candidate(self, candidate: dict[str, Any]) -> None:
         """Take a trickled candidate. Raises `ValueError` when it is none."""
-        text = candidate.get("candidate") or ""
-        if text:
-            parsed = candidate_from_sdp(text.removeprefix("candidate:"))
-            parsed.sdpMid = candidate.get("sdpMid")
+        parsed = candidate_of(candidate)
+        if parsed is not None:
             await self._connection.addIceCandidate(parsed)
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -24,17 +24,19 @@ from aiortc import (
     InvalidStateError,
     RTCConfiguration,
     RTCDataChannel,
+    RTCIceCandidate,
     RTCIceServer,
     RTCPeerConnection,
     RTCSessionDescription,
 )
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from aiortc.sdp import candidate_from_sdp
 
+from callboard.demo.candidates import candidate_of
 from callboard.demo.internals import cut_off, follow_ice_restart
 from callboard.demo.sections import Description, merge, parse, split, tracks_sent
 from callboard.demo.settled import settled
 
+EARLY_CANDIDATES = 100
 log = logging.getLogger("callboard.demo.subscribing")
 
 
@@ -62,6 +64,8 @@ class Subscribing:
         self._counts: Counter[str] = Counter()
         self._readers: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
+        self._mids: list[str] = []
+        self._early: deque[RTCIceCandidate] = deque(maxlen=EARLY_CANDIDATES)
 
     @property
     def tracks(self) -> dict[str, str]:
@@ -94,19 +98,36 @@ class Subscribing:
             if part is not None:
                 await settled(connection)
                 answers.append(await _answer(connection, part))
+        self._mids = [section.mid for section in offer.sections]
+        early = list(self._early)
+        self._early.clear()
+        for candidate in early:
+            await self._place(candidate)
         return merge(offer, answers).text()
 
     async def add_candidate(self, candidate: dict[str, Any]) -> None:
-        """Take a trickled candidate. Raises `ValueError` when it is none."""
-        text = candidate.get("candidate") or ""
-        if not text:
+        """Take a trickled candidate; one for a section that was not offered yet waits for its offer.
+
+        Raises `ValueError` when it is none.
+        """
+        parsed = candidate_of(candidate)
+        if parsed is None:
             return
-        parsed = candidate_from_sdp(text.removeprefix("candidate:"))
-        parsed.sdpMid = candidate.get("sdpMid")
         async with self._order:
-            for connection in (self._media, self._channel):
-                if connection.signalingState == "stable" and connection.remoteDescription is not None:
-                    await connection.addIceCandidate(parsed)
+            await self._place(parsed)
+
+    async def _place(self, candidate: RTCIceCandidate) -> None:
+        mid, index = candidate.sdpMid, candidate.sdpMLineIndex
+        if mid is None and index is not None and index < len(self._mids):
+            mid = self._mids[index]
+        if mid not in self._mids:
+            self._early.append(candidate)
+            return
+        # The number is that of the whole offer; each connection counts its own part.
+        candidate.sdpMid, candidate.sdpMLineIndex = mid, None
+        for connection in (self._media, self._channel):
+            if connection.remoteDescription:
+                await connection.addIceCandidate(candidate)
 
     async def close(self) -> None:
         """Say goodbye and stop. Idempotent."""

@@ -7,6 +7,7 @@ offer in which the channel's section comes from another connection than the medi
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 
 from callboard.clock import RandomIds
 from callboard.demo.api_channel import ApiChannel, ChannelError
+from callboard.demo.internals import follow_ice_restart
 from callboard.demo.media_tracks import MovingPicture, Tone
 from callboard.demo.publishing import Publishing
 from callboard.demo.pulse import Pulse
@@ -249,6 +251,32 @@ async def test_frames_are_counted_for_the_track_that_a_re_used_section_carries_n
     assert watcher.subscribing.frames_decoded("one") == before
 
 
+async def test_candidates_may_be_trickled_before_or_after_the_offer_they_belong_to(watcher: Watcher) -> None:
+    offerer = Offerer()
+    try:
+        await offerer.channel.setLocalDescription(await offerer.channel.createOffer())
+        offer = renamed(parse(offerer.channel.localDescription.sdp), "1000")
+        lines = offer.sections[0].lines
+        given = [line.removeprefix("a=") for line in lines if line.startswith("a=candidate:")]
+        bare = offer.text()
+        for line in (*(f"a={one}" for one in given), "a=end-of-candidates"):
+            bare = bare.replace(f"{line}\r\n", "")
+        for one in given[:1]:
+            await watcher.subscribing.add_candidate({"candidate": one, "sdpMid": None, "sdpMLineIndex": 0})
+        answer = renamed(parse(await watcher.subscribing.answer(bare)), "0")
+        for one in [*given[1:], ""]:
+            await watcher.subscribing.add_candidate({"candidate": one, "sdpMid": "1000"})
+        # The answer has no candidates either, so that nothing comes from the other side.
+        kept = [line for line in answer.text().splitlines() if not line.startswith(("a=candidate", "a=end-of"))]
+        blind = RTCSessionDescription("\r\n".join([*kept, ""]), "answer")
+        await offerer.channel.setRemoteDescription(blind)
+        await watcher.pulse.until(lambda: watcher.channels, 20, "the channel")
+        with pytest.raises(ValueError, match="no candidate"):
+            await watcher.subscribing.add_candidate({"candidate": "candidate:nonsense", "sdpMid": "1000"})
+    finally:
+        await offerer.close()
+
+
 async def test_requests_on_the_channel_are_answered_refused_or_time_out(offerer: Offerer, watcher: Watcher) -> None:
     notified: list[str] = []
     channel = ApiChannel(RandomIds(1), lambda method, _: notified.append(method))
@@ -304,3 +332,14 @@ async def test_being_cut_off_sends_no_goodbye_where_closing_does() -> None:
             await publishing.close()
         for answerer in answerers:
             await answerer.close()
+
+
+async def test_new_ice_credentials_of_the_server_are_followed_once(offerer: Offerer, watcher: Watcher) -> None:
+    await offerer.negotiate(watcher.subscribing)
+    await watcher.pulse.until(lambda: watcher.channels, 20, "the channel")
+    offer = renamed(parse(offerer.channel.localDescription.sdp), "1000")
+    restarted = parse(re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:new1", offer.text()))
+    connection = watcher.subscribing._channel
+    assert not follow_ice_restart(connection, offer)
+    assert follow_ice_restart(connection, restarted)
+    assert not follow_ice_restart(connection, restarted)
