@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from litestar import Litestar, Router
+from litestar import Litestar, MediaType, Router
 from litestar.config.cors import CORSConfig
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -18,7 +18,7 @@ from litestar.types import ControllerRouterHandler
 from callboard.api.active_rooms import acting_routes, seeing_routes
 from callboard.api.auth import management_only
 from callboard.api.deps import Deps
-from callboard.api.errors import DATABASE_FAULTS, failed, refused, rejected, unavailable
+from callboard.api.errors import DATABASE_FAULTS, AnyRequest, failed, refused, rejected, unavailable
 from callboard.api.events import events_router
 from callboard.api.health import health_handlers
 from callboard.api.rooms import rooms_router
@@ -53,6 +53,12 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
     return [v2, *health_handlers(deps.checks)]
 
 
+async def no_page(request: AnyRequest) -> None:
+    """Litestar has an HTML page for whatever is below the description; ours are answers in JSON."""
+    if request.path_params:
+        raise NotFoundException
+
+
 def api(deps: Deps, handlers: Sequence[ControllerRouterHandler] = ()) -> Litestar:
     """The application: the REST API and whatever other `handlers` there are. `/v2/openapi.json` describes
     it.
@@ -70,9 +76,11 @@ def api(deps: Deps, handlers: Sequence[ControllerRouterHandler] = ()) -> Litesta
             title="Callboard",
             version="2",
             description=DESCRIPTION,
-            path="/v2",
+            openapi_router=Router(
+                "/v2/openapi.json", route_handlers=[], include_in_schema=False, before_request=no_page
+            ),
             use_handler_docstrings=True,
-            render_plugins=[JsonRenderPlugin()],
+            render_plugins=[JsonRenderPlugin(path="/", media_type=MediaType.JSON)],
             components=Components(
                 security_schemes={"management": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
             ),

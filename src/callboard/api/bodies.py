@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_DETAILS: Final = 20
 MESSAGE: Final = "Invalid body param"
+TOO_DEEP: Final = "the body is nested too deeply"
 
 T = TypeVar("T")
 
@@ -37,7 +38,7 @@ def read_body(body: bytes, wanted: type[T]) -> T:
     except UnicodeDecodeError:
         raise Invalid(MESSAGE, ("the body is not UTF-8",)) from None
     except RecursionError:
-        raise Invalid(MESSAGE, ("the body is nested too deeply",)) from None
+        raise Invalid(MESSAGE, (TOO_DEEP,)) from None
 
 
 def _details(body: bytes, wanted: Any, error: str) -> list[str]:
@@ -46,6 +47,8 @@ def _details(body: bytes, wanted: Any, error: str) -> list[str]:
         raw = msgspec.json.decode(body)
     except msgspec.DecodeError as malformed:
         return [f"the body is not JSON: {malformed}"]
+    except RecursionError:
+        return [TOO_DEEP]
     return [str(problem) for problem in islice(problems(raw, wanted), MAX_DETAILS)] or [error]
 
 

@@ -10,12 +10,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
-from msgspec import Struct
+from litestar.params import KwargDefinition
+from litestar.typing import FieldDefinition
+from msgspec import Meta, Struct
 
 from callboard.database import DatabaseBusy, DatabaseStopped, QueryFailed
 from callboard.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Unauthorized
@@ -96,6 +98,14 @@ def _said(error: HTTPException, message: str) -> list[str]:
     return [error.detail] if error.detail and error.detail != message else []
 
 
+def _constrained(parameter: FieldDefinition) -> Any:
+    """The parameter's type with the bounds that Litestar keeps beside it."""
+    bounds = parameter.kwarg_definition
+    if not isinstance(bounds, KwargDefinition) or bounds.ge is None or bounds.le is None:
+        return parameter.annotation
+    return Annotated[parameter.annotation, Meta(ge=bounds.ge, le=bounds.le)]
+
+
 def _parameter_problems(request: AnyRequest, error: ValidationException) -> list[str]:
     parameters = request.route_handler.parsed_fn_signature.parameters
     found = []
@@ -104,7 +114,7 @@ def _parameter_problems(request: AnyRequest, error: ValidationException) -> list
         if name == "data":
             found.append("a JSON object is expected as the body")
         elif name in parameters:
-            found.append(f"{name}: must be {allowed(parameters[name].annotation)}")
+            found.append(f"{name}: must be {allowed(_constrained(parameters[name]))}")
         else:
             found.append(str(extra.get("message", "")))
     return found or _said(error, "")

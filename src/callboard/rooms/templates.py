@@ -35,6 +35,7 @@ from callboard.rooms.models import (
 )
 
 DEFAULT_NAME: Final = "default"
+MAX_DEPTH: Final = 32
 MASK: Final = "********"
 """What a response shows instead of a secret. Sent back, it means: as it was."""
 
@@ -106,11 +107,21 @@ def changed_template(old: Template, request: TemplateRequest, now: int) -> Templ
     """`old` with what the request says. Raises `Invalid`."""
     said = {name: getattr(request, name) for name in ("name", "recordings", "destinations", "plugins")}
     changes: dict[str, Any] = {name: value for name, value in said.items() if value is not UNSET}
+    retry = request.settings.retry if isinstance(request.settings, Settings) else {}
+    for name, value in (("destinations", request.destinations), ("plugins", request.plugins), ("retry", retry)):
+        if _deeper_than(MAX_DEPTH, value):
+            raise Invalid("Invalid body param", (f"{name}: must not be nested more than {MAX_DEPTH} deep",))
     if not isinstance(request.roles, UnsetType):
         changes["roles"] = roles_of(request.roles)
     if not isinstance(request.settings, UnsetType):
         changes["settings"] = with_secrets(request.settings, old.settings)
     return msgspec.structs.replace(old, **changes, updated_at=now)
+
+
+def _deeper_than(levels: int, value: object) -> bool:
+    """Whether JSON is nested deeper. What cannot be walked can be stored, but not shown again."""
+    parts = list(value.values()) if isinstance(value, dict) else value
+    return isinstance(parts, list) and (levels == 0 or any(_deeper_than(levels - 1, part) for part in parts))
 
 
 def required(value: Any, name: str) -> Any:

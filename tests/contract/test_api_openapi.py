@@ -1,0 +1,92 @@
+"""The description of the API: complete, from the same types, and nothing fetched from elsewhere."""
+
+from __future__ import annotations
+
+from typing import Any
+
+OPERATIONS = {
+    "create_room",
+    "list_rooms",
+    "get_room",
+    "update_room",
+    "create_template",
+    "list_templates",
+    "get_template",
+    "update_template",
+    "get_active_room",
+    "list_peers",
+    "get_peer",
+    "update_peer",
+    "send_message",
+    "remove_peers",
+    "end_room",
+    "list_sessions",
+    "get_session",
+    "create_webhook_endpoint",
+    "list_webhook_endpoints",
+    "get_webhook_endpoint",
+    "update_webhook_endpoint",
+    "delete_webhook_endpoint",
+    "list_events",
+    "health",
+    "readiness",
+}
+
+
+def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The operations by their ids."""
+    return {one["operationId"]: one for path in document["paths"].values() for one in path.values()}
+
+
+async def test_every_operation_has_an_id_a_tag_a_summary_and_a_description(rest: Any) -> None:
+    document = await rest.get("/v2/openapi.json")
+    found = operations(document)
+    assert set(found) == OPERATIONS
+    for name, operation in found.items():
+        assert operation["tags"], name
+        assert operation["summary"][:1].isupper(), name
+        assert operation["description"], name
+
+
+async def test_the_description_can_be_read_without_a_token(rest: Any) -> None:
+    answer = await rest.ask("GET", "/v2/openapi.json", token="")
+    assert (answer.status, answer.json()["openapi"]) == (200, "3.1.0")
+
+
+async def test_every_operation_but_health_is_described_as_secured(rest: Any) -> None:
+    document = await rest.get("/v2/openapi.json")
+    assert document["components"]["securitySchemes"]["management"]["scheme"] == "bearer"
+    for name, operation in operations(document).items():
+        expected: object = None if name in ("health", "readiness") else [{"management": []}]
+        assert operation.get("security") == expected, name
+
+
+async def test_bodies_and_errors_are_described_by_their_types(rest: Any) -> None:
+    document = await rest.get("/v2/openapi.json")
+    create = operations(document)["create_room"]
+    schemas = document["components"]["schemas"]
+    body = create["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/RoomRequest"}
+    assert schemas["RoomRequest"]["properties"]["max_duration_seconds"]
+    assert schemas["VideoParams"]["properties"]["frameRate"]["maximum"] == 30
+    for code in ("400", "401"):
+        error = create["responses"][code]["content"]["application/json"]["schema"]
+        assert error == {"$ref": "#/components/schemas/Error"}
+    assert set(schemas["Error"]["properties"]) == {"code", "message", "details"}
+
+
+async def test_no_page_is_served_that_would_fetch_from_elsewhere(rest: Any) -> None:
+    for path in (
+        "/v2",
+        "/v2/openapi.json",
+        "/v2/openapi.json/x",
+        "/v2/swagger",
+        "/v2/redoc",
+        "/v2/elements",
+        "/v2/rapidoc",
+        "/v2/scalar",
+        "/schema",
+    ):
+        answer = await rest.ask("GET", path, token="")
+        assert answer.headers["content-type"].partition(";")[0] == "application/json", path
+        assert b"<script" not in answer.body

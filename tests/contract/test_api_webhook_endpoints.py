@@ -1,0 +1,90 @@
+"""`/v2/webhook-endpoints`: where events go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+ABSENT = "5f9edc6ac238215aec2312df"
+GIVEN = {
+    "url": "https://a.example/hook?x=1",
+    "headers": {"X-Key": "hunter2"},
+    "description": "billing",
+    "enabled": False,
+}
+
+
+async def test_a_new_endpoint_shows_its_secret_and_never_again(rest: Any) -> None:
+    made = await rest.post("/v2/webhook-endpoints", GIVEN)
+    (secret,) = made.pop("secrets")
+    assert secret.startswith("whsec_")
+    assert made == {
+        "id": made["id"],
+        "url": "https://a.example/hook?x=1",
+        "headers": {"X-Key": "********"},
+        "enabled": False,
+        "description": "billing",
+        "created_at": made["created_at"],
+        "updated_at": made["created_at"],
+    }
+    path = f"/v2/webhook-endpoints/{made['id']}"
+    assert await rest.get(path) == made
+    assert await rest.get("/v2/webhook-endpoints") == {"data": [made]}
+    assert "secrets" not in await rest.post(path, {"enabled": True})
+
+
+async def test_endpoints_are_listed_oldest_first(rest: Any) -> None:
+    made = [await rest.post("/v2/webhook-endpoints", {"url": f"https://a.example/{n}"}) for n in range(3)]
+    listed = (await rest.get("/v2/webhook-endpoints"))["data"]
+    assert [endpoint["id"] for endpoint in listed] == [endpoint["id"] for endpoint in made]
+
+
+async def test_an_update_changes_what_it_says(rest: Any) -> None:
+    made = await rest.post("/v2/webhook-endpoints", GIVEN)
+    del made["secrets"]
+    new = await rest.post(f"/v2/webhook-endpoints/{made['id']}", {"url": "https://b.example/"})
+    assert new == made | {"url": "https://b.example/", "updated_at": new["updated_at"]}
+
+
+async def test_a_mask_in_place_of_a_header_value_leaves_it(rest: Any) -> None:
+    made = await rest.post("/v2/webhook-endpoints", GIVEN)
+    path = f"/v2/webhook-endpoints/{made['id']}"
+    headers = (await rest.get(path))["headers"]
+    await rest.post(path, {"headers": headers | {"X-New": "new"}})
+    assert rest.deps.endpoints.get(made["id"]).headers == {"X-Key": "hunter2", "X-New": "new"}
+
+
+async def test_an_endpoint_that_was_deleted_is_gone(rest: Any) -> None:
+    made = await rest.post("/v2/webhook-endpoints", GIVEN)
+    path = f"/v2/webhook-endpoints/{made['id']}"
+    answer = await rest.ask("DELETE", path)
+    assert (answer.status, answer.body) == (204, b"")
+    assert (await rest.get(path, 404))["message"] == "endpoint not found"
+    assert (await rest.ask("DELETE", path)).status == 404
+
+
+async def test_an_endpoint_that_is_not_there_is_404(rest: Any) -> None:
+    for one in (ABSENT, "x"):
+        path = f"/v2/webhook-endpoints/{one}"
+        expected = {"code": 404, "message": "endpoint not found", "details": []}
+        assert await rest.get(path, 404) == expected
+        assert await rest.post(path, {"enabled": True}, 404) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        ({}, "url: "),
+        ({"url": 7}, "url: "),
+        ({"url": "ftp://a.example"}, "url: "),
+        ({"url": "https://a.example", "headers": {"X": "a\r\nb"}}, "headers"),
+        ({"url": "https://a.example", "headers": {"X": 1}}, "headers.X: must be a text"),
+        ({"url": "https://a.example", "enable": True}, "enable: there is no such key; did you mean enabled?"),
+        ({"url": "https://a.example", "secrets": ["short"]}, "secrets"),
+    ],
+)
+async def test_a_wrong_endpoint_is_refused_with_its_place(rest: Any, body: dict[str, Any], place: str) -> None:
+    answer = await rest.post("/v2/webhook-endpoints", body, 400)
+    assert any(detail.startswith(place) for detail in answer["details"]), answer
+    assert (await rest.get("/v2/webhook-endpoints"))["data"] == []
