@@ -94,7 +94,11 @@ class ApiChannel:
     ) -> ApiChannel:
         """With its section ready to be offered. Raises `OSError` when no port is free. `alarm` in seconds."""
         channel = cls(owner, IceLink(addresses, ports), certificate, public_address, alarm)
-        await channel.restart()
+        try:
+            await channel.restart()
+        except BaseException:
+            await channel.close()
+            raise
         return channel
 
     @property

@@ -14,12 +14,13 @@ import itertools
 import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from aiortc import (
     AudioStreamTrack,
     MediaStreamTrack,
+    RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
@@ -30,7 +31,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from callboard.clock import RandomIds
-from callboard.media.contract import Candidate, MediaSettings, PublishedTrack, Subscription
+from callboard.media.contract import Candidate, MediaLost, MediaSettings, PublishedTrack, Subscription
 from callboard.media.engine import MediaEngine
 from callboard.media.peer import PeerMedia
 from callboard.media.sdp import parse
@@ -61,8 +62,11 @@ class ColouredVideo(VideoStreamTrack):
         super().__init__()
         self._colour = colour
         self._count = itertools.count()
+        self.running = asyncio.Event()
+        self.running.set()
 
     async def recv(self) -> VideoFrame:
+        await self.running.wait()
         pts, base = await self.next_timestamp()
         frame = VideoFrame(WIDTH, HEIGHT, "yuv420p")
         values = (60 + (next(self._count) * 12) % 120, *CHROMA[self._colour])
@@ -97,14 +101,19 @@ class DirectPeer:
         self._room_id = room_id
         self._colour = colour
         self._media: PeerMedia | None = None
-        self._publish = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._subscribe = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        # With the default policy aiortc leaves the second section of a kind on a transport that it has stopped.
+        policy = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_COMPAT)
+        self._publish = RTCPeerConnection(policy)
+        self._subscribe = RTCPeerConnection(policy)
         self._publish.createDataChannel("ion-sfu", protocol="SCTP")
-        self._waiting: asyncio.Queue[str] = asyncio.Queue()
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue()
         self._replies: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._ids = itertools.count(1)
         self._changed = asyncio.Condition()
-        self._work = {asyncio.create_task(self._answer_offers())}
+        self._answers = asyncio.create_task(self._answer_offers())
+        self._work: set[asyncio.Task[None]] = set()
+        self._publish.on("connectionstatechange", self._poke)
+        self._subscribe.on("connectionstatechange", self._poke)
         self._subscribe.on("track", self._on_track)
         self._subscribe.on("datachannel", self._on_channel)
 
@@ -139,15 +148,28 @@ class DirectPeer:
     async def join(self) -> None:
         self._media = await self._engine.open_peer(self._room_id, self.peer_id, self)
         await self._negotiate(self._media.join)
+        # aiortc never starts senders that were negotiated while it was still connecting.
+        await self.until(lambda: self._publish.connectionState == "connected")
+
+    def add_track(self, kind: str) -> PublishedTrack:
+        """A new track of `kind`, for the next negotiation."""
+        track: MediaStreamTrack = ColouredVideo(self._colour) if kind == "video" else AudioStreamTrack()
+        self._publish.addTrack(track)
+        published = PublishedTrack(track.id, self.stream_id, "video" if kind == "video" else "audio")
+        self.tracks[track.id] = published
+        return published
 
     async def publish(self, *kinds: str) -> None:
         """Add a track of each of `kinds`, one negotiation each, as the SDK does."""
         for kind in kinds:
-            track: MediaStreamTrack = ColouredVideo(self._colour) if kind == "video" else AudioStreamTrack()
-            self._publish.addTrack(track)
-            published = PublishedTrack(track.id, self.stream_id, "video" if kind == "video" else "audio")
-            self.tracks[track.id] = published
+            self.add_track(kind)
             await self.renegotiate()
+
+    def pause_video(self) -> None:
+        """Send no more pictures; the connection stays."""
+        for sender in self._publish.getSenders():
+            if isinstance(sender.track, ColouredVideo):
+                sender.track.running.clear()
 
     async def unpublish(self, track_id: str) -> None:
         del self.tracks[track_id]
@@ -205,11 +227,14 @@ class DirectPeer:
 
     async def vanish(self) -> None:
         """The client's connections close; the server is not told."""
-        for task in self._work:
-            task.cancel()
-        await asyncio.wait(self._work)
+        self._waiting.put_nowait(None)
+        await asyncio.wait([self._answers])
         await self._publish.close()
         await self._subscribe.close()
+        for task in self._work:
+            task.cancel()
+        if self._work:
+            await asyncio.wait(self._work)
 
     # Inside
 
@@ -219,12 +244,14 @@ class DirectPeer:
         await self._publish.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
     async def _answer_offers(self) -> None:
-        while True:
-            offer = await self._waiting.get()
+        while (offer := await self._waiting.get()) is not None:
             if self.answering:
+                if self.channel is not None:  # see `join`: nor receivers
+                    await self.until(lambda: self._subscribe.connectionState == "connected")
                 await self._subscribe.setRemoteDescription(RTCSessionDescription(offer, "offer"))
                 await self._subscribe.setLocalDescription(await self._subscribe.createAnswer())
-                self.media.answer(self.edit_answer(self._subscribe.localDescription.sdp))
+                with suppress(MediaLost):
+                    self.media.answer(self.edit_answer(self._subscribe.localDescription.sdp))
             await self._notify()
 
     def _on_track(self, track: MediaStreamTrack) -> None:
