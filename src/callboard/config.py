@@ -223,10 +223,12 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
             places[keys] = f"environment variable {name}"
             if not config_file.put(raw, keys, config_file.value_of(value, Settings, keys)):
                 raise ConfigError([f"{places[keys]}: there is no such setting"])
-    wrong = list(problems(raw, Settings)) or list(_contradictions(msgspec.convert(raw, Settings)))
+    wrong = list(problems(raw, Settings))
+    settings = Settings() if wrong else msgspec.convert(raw, Settings)
+    wrong += _contradictions(settings)
     if wrong:
         raise ConfigError([_line(problem, places, str(path)) for problem in wrong])
-    return msgspec.convert(raw, Settings)
+    return settings
 
 
 def default_toml() -> str:
