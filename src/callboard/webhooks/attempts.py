@@ -40,6 +40,11 @@ class Attempt:
     seconds: float
     given_up: bool
 
+    @property
+    def ended(self) -> bool:
+        """Whether no other attempt follows."""
+        return self.given_up or not self.error
+
 
 async def attempts_of_event(database: Database, event_id: str) -> list[Attempt]:
     """All attempts to deliver this event, by endpoint and number. Raises what `Database.fetch` raises."""

@@ -2,10 +2,12 @@
 
 Owns: `Journal`, `Progress`.
 
-Always holds: what is recorded is submitted at most `HOLD` seconds later, many records in one unit (held so
-long, they share the disk's time with each other and not each with none); a crash repeats the deliveries of
-that time, and those that were not durable yet. When `MOST_OPEN` attempts are recorded and not durable the
-journal is `full`, and nothing more is to be sent: a slow disk slows deliveries, it does not fill the memory.
+Always holds: an attempt is submitted at most `HOLD` seconds after it ended, many in one unit (so they share the disk's
+time with each other, and with whatever else is committed then). The log of attempts is what counts: marks and cursors
+follow once a second, so that nobody has to read far in it after a crash, and they are never ahead of it. A crash
+repeats the deliveries whose attempts were not durable yet, no others. When `MOST_OPEN` attempts are recorded and not
+durable the journal is `full`, and nothing more is to be sent: a slow disk slows deliveries, it does not fill the
+memory.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Iterator
+from itertools import islice, takewhile
 
 from callboard.database import Database, DatabaseStopped, Delete, Put, Unit, Value
 from callboard.database.interface import DatabaseBusy
@@ -26,10 +29,10 @@ MOST_HELD = 256
 MOST_OPEN = 8192
 BUSY_SECONDS = 0.1
 """Until a unit that the database was too busy to take is offered again."""
-MARK_SECONDS = 1.0
-"""Marks are written no more often than this, and cursors that they have overtaken deleted with them."""
+CHECKPOINT_SECONDS = 1.0
+"""Marks and cursors are written no more often than this."""
 MOST_DELETED = 2000
-"""Cursors deleted with one mark at most."""
+"""Cursors deleted at a time, at most."""
 
 log = logging.getLogger("callboard.webhooks")
 
@@ -54,30 +57,26 @@ class Progress:
         """`lane` has come further."""
         self._touched[lane.stream] = lane
 
-    def cursors(self) -> Iterator[Put]:
-        """The rows of the lanes that have come further since this was last asked."""
-        for stream, lane in self._touched.items():
-            position = lane.done_position
-            self._cursors.pop(stream, None)
-            self._cursors[stream] = position  # now the last of them: `marks` begins with those untouched longest
-            yield Put(DELIVERY_CURSOR, (self._endpoint_id, stream, lane.done_seq, position))
-        self._touched.clear()
-
-    def marks(self) -> Iterator[Put | Delete]:
-        """The row of the mark if it has advanced, and the deletion of cursors that say no more than the mark does."""
+    def checkpoint(self) -> Iterator[Put | Delete]:
+        """What has changed since this was last asked: the mark, cursors beyond it, and those it has overtaken."""
         mark = self._lanes.mark()
-        if mark <= self.mark:
-            return
-        self.mark = mark
-        yield Put(DELIVERY_MARK, (self._endpoint_id, mark))
-        overtaken: list[str] = []
-        for stream, position in self._cursors.items():
-            if position > mark or len(overtaken) == MOST_DELETED:
-                break
-            overtaken.append(stream)
-        for stream in overtaken:
-            del self._cursors[stream]
-            yield Delete(DELIVERY_CURSOR, (self._endpoint_id, stream))
+        for stream, lane in self._touched.items():
+            if lane.done_position > mark:
+                self._cursors.pop(stream, None)
+                self._cursors[stream] = lane.done_position  # now the last one: those left alone longest come first
+                yield Put(DELIVERY_CURSOR, (self._endpoint_id, stream, lane.done_seq, lane.done_position))
+        self._touched.clear()
+        if mark > self.mark:
+            self.mark = mark
+            yield Put(DELIVERY_MARK, (self._endpoint_id, mark))
+            for stream in self._overtaken():
+                del self._cursors[stream]
+                yield Delete(DELIVERY_CURSOR, (self._endpoint_id, stream))
+
+    def _overtaken(self) -> list[str]:
+        """Streams whose cursors say no more than the mark does: those at the beginning, up to the first that does."""
+        within = takewhile(lambda item: item[1] <= self.mark, self._cursors.items())
+        return [stream for stream, _ in islice(within, MOST_DELETED)]
 
 
 class Journal:
@@ -92,7 +91,7 @@ class Journal:
         self._open = 0
         self._progress: dict[str, Progress] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
-        self._mark_timer: asyncio.TimerHandle | None = None
+        self._checkpoint_timer: asyncio.TimerHandle | None = None
         self.full = False
 
     def add(self, endpoint_id: str, progress: Progress) -> None:
@@ -113,8 +112,8 @@ class Journal:
             self._flush_timer = self._loop.call_later(HOLD, self._flush)
 
     async def settle(self) -> None:
-        """Return when all that is recorded is durable, marks included. Raises what `Database.commit` raises."""
-        self._collect(marks=True)
+        """Return when all that is recorded is durable, with a checkpoint. Raises what `Database.commit` raises."""
+        self._checkpoint()
         unit = self._unit()
         while True:
             try:
@@ -127,33 +126,29 @@ class Journal:
     def close(self) -> None:
         """Write nothing more."""
         self.full = True
-        for timer in (self._flush_timer, self._mark_timer):
+        for timer in (self._flush_timer, self._checkpoint_timer):
             if timer is not None:
                 timer.cancel()
 
     def _flush(self) -> None:
-        self._collect(marks=False)
-        self._submit()
-        if self._mark_timer is None:
-            self._mark_timer = self._loop.call_later(MARK_SECONDS, self._write_marks)
-
-    def _write_marks(self) -> None:
-        self._mark_timer = None
-        self._collect(marks=True)
+        if self._checkpoint_timer is None:
+            self._checkpoint_timer = self._loop.call_later(CHECKPOINT_SECONDS, self._flush_with_checkpoint)
         self._submit()
 
-    def _collect(self, *, marks: bool) -> None:
-        """Add the endpoints' progress to the rows. Cursors come before marks, which may delete them."""
-        if self._flush_timer is not None:
-            self._flush_timer.cancel()
-            self._flush_timer = None
+    def _flush_with_checkpoint(self) -> None:
+        self._checkpoint_timer = None
+        self._checkpoint()
+        self._submit()
+
+    def _checkpoint(self) -> None:
         for progress in self._progress.values():
-            self._rows += progress.cursors()
-            if marks:
-                self._rows += progress.marks()
+            self._rows += progress.checkpoint()
 
     def _unit(self) -> Unit:
         """All rows, which are then no longer here."""
+        if self._flush_timer is not None:
+            self._flush_timer.cancel()
+            self._flush_timer = None
         unit = Unit(tuple(self._rows))
         self._rows.clear()
         self._attempts = 0

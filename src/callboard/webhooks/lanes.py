@@ -73,7 +73,7 @@ class Lane:
         self.started = 0
         self.asked_seq = 0
         self.restored = False
-        """Whether the attempts for the first event were made before a restart, so that only the log knows them."""
+        """Whether it is as a restart found it: the log of attempts may know more."""
         self.state = _HUNGRY
 
 
@@ -231,6 +231,14 @@ class Lanes:
         else:
             self._feed_or_end(lane)
         return gone
+
+    def skip(self, lane: Lane, events: Sequence[Recorded]) -> None:
+        """The first events that `lane` asked for, `events`, were passed before a restart: it asks for the next ones."""
+        last = events[-1]
+        self.pending -= last.seq - lane.done_seq
+        lane.done_seq = last.seq
+        lane.done_position = last.position
+        self._feed_or_end(lane)
 
     def unfed(self, lane: Lane) -> None:
         """The events that `lane` asked for could not be read: it asks again."""

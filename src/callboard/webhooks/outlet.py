@@ -194,22 +194,36 @@ class Outlet:
             return False
         try:
             events = await self._ledger.read_stream(lane.stream, lane.done_seq, self._settings.per_lane)
-            made = await self._attempts_made(events[0]) if lane.restored and events else lane.attempts
+            passed, made = await self._logged(events) if lane.restored else ([], 0)
         except BaseException:
             self._lanes.unfed(lane)
             raise
-        lane.restored = False
-        lane.attempts = made
+        if passed:
+            self._lanes.skip(lane, passed)
+            self.progress.passed(lane)
+            return True
         gone = self._lanes.feed(lane, events)
+        if lane.restored:
+            lane.restored = False
+            lane.attempts = made
         if gone:
             self._expired += gone
             log.warning("endpoint %s: %d events of stream %s were removed undelivered", self._id, gone, lane.stream)
         self.wake()
         return True
 
-    async def _attempts_made(self, event: Recorded) -> int:
-        made = await attempts_of_event(self._database, event.id)
-        return max((attempt.number for attempt in made if attempt.endpoint_id == self._id), default=0)
+    async def _logged(self, events: Sequence[Recorded]) -> tuple[list[Recorded], int]:
+        """The first of `events`, as far as the log says they were passed, and the attempts made for the next one.
+
+        Cursors may be a second behind the log.
+        """
+        passed: list[Recorded] = []
+        for event in events:
+            made = [a for a in await attempts_of_event(self._database, event.id) if a.endpoint_id == self._id]
+            if not any(attempt.ended for attempt in made):
+                return passed, max((attempt.number for attempt in made), default=0)
+            passed.append(event)
+        return passed, 0
 
     # What the pool asks for and tells (`sender.Source`).
 

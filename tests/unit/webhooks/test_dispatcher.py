@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from callboard.clock import NANOSECONDS, RandomIds, SystemClock
-from callboard.database import Database, open_database
+from callboard.database import Database, Delete, Put, Unit, open_database
+from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK
 from callboard.ledger import Ledger, Recorded
 from callboard.testing.certificates import Authority
 from callboard.testing.facts import joined
@@ -427,6 +428,30 @@ async def test_attempts_are_counted_on_after_a_restart(tmp_path: Path) -> None:
             await eventually(logged)
             attempts = await attempts_of_event(home.database, event.id)
             assert [attempt.number for attempt in attempts] == [1, 2, 3, 4]
+
+
+async def test_the_log_of_attempts_counts_where_cursors_are_behind_it(tmp_path: Path) -> None:
+    """As after a crash: the marks and cursors of the last second are missing, the attempts are there."""
+    async with Receiver() as receiver:
+        receiver.behaviour = lambda delivery: FAILURE if delivery.stream == "s2" and delivery.seq > 30 else OK
+        async with house(tmp_path, settings=Settings(retry=QUICK, sender=SENDER, per_lane=8)) as home:
+            endpoint = await home.endpoint(receiver)
+            for number in range(120):
+                await home.commit(f"s{number % 3}")
+            await receiver.until_accepted(110)
+            committed = home.committed
+        database = open_database(f"sqlite:///{tmp_path / 'callboard.db'}")
+        await database.open()
+        forgotten = (Put(DELIVERY_MARK, (endpoint.id, 0)), Delete(DELIVERY_CURSOR, (endpoint.id, "s0")))
+        await database.commit(Unit(forgotten))
+        await database.close()
+        before = len(receiver.deliveries)
+        receiver.behaviour = lambda _: OK
+        async with house(tmp_path) as home:
+            await eventually(lambda: home.gauges(endpoint).pending == 0)
+        check(receiver, committed)
+        assert {(d.stream, d.seq) for d in receiver.deliveries[before:]} == {("s2", seq) for seq in range(31, 41)}
+        assert len(receiver.deliveries) == before + 10
 
 
 async def test_what_is_delivered_leaves_a_mark_and_no_cursors(tmp_path: Path) -> None:

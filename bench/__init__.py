@@ -1,0 +1,1 @@
+"""Measurements, as ratios taken in one run: `python -m bench.run` (deliveries)."""

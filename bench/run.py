@@ -1,0 +1,183 @@
+"""The bench of deliveries: `python -m bench.run [ROUNDS]`, at most three minutes.
+
+In each round four programs run one after the other, each against a receiver of its own on another core: bare signed
+POSTs and Callboard, both as fast as they go; then both at 500 a second. Callboard means: committed durably (SQLite,
+synchronous FULL), delivered in order, every attempt logged, the whole process on one core. The figures are ratios
+within a round, and their medians over the rounds: absolute rates belong to the machine and the minute. A round in which
+a program that ran at full speed got less than `SHARE` of its core is dropped, and so is every run that lost or
+disordered anything: that one ends the bench.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from bench.check import Verdict, judge, percentile
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+RECEIVER_CORE, CORE = 0, 1
+SHARE = 0.85
+RATE = 500
+ROUNDS = 5
+BUDGET = 170.0
+"""Seconds, after which no other round is begun."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One program, once."""
+
+    count: int
+    wall: float
+    cpu: float
+    verdict: Verdict
+
+    @property
+    def rate(self) -> float:
+        return self.count / self.wall
+
+    @property
+    def cpu_each(self) -> float:
+        return self.cpu / self.count
+
+    @property
+    def share(self) -> float:
+        return self.cpu / self.wall
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    raw: Run
+    ours: Run
+    raw_paced: Run
+    ours_paced: Run
+
+    @property
+    def undisturbed(self) -> bool:
+        return min(self.raw.share, self.ours.share) >= SHARE
+
+    @property
+    def throughput(self) -> float:
+        return self.ours.rate / self.raw.rate
+
+    @property
+    def cpu(self) -> float:
+        return self.ours.cpu_each / self.raw.cpu_each
+
+    @property
+    def latency(self) -> float:
+        return p99(self.ours_paced) / p99(self.raw_paced)
+
+
+class Broken(Exception):  # noqa: N818 - a promise is
+    """A run lost or disordered something, or did not end: there are no figures."""
+
+
+def p99(run: Run) -> float:
+    """Seconds."""
+    return percentile(run.verdict.latencies, 0.99)
+
+
+@contextmanager
+def receiver(log: Path) -> Iterator[int]:
+    """A receiver of its own for one run; yields its port."""
+    command = [sys.executable, "-m", "bench.receiver", str(RECEIVER_CORE), str(log), SECRET]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield int(process.stdout.readline())
+        finally:
+            process.terminate()
+            said = process.stdout.read()
+            process.wait(timeout=30)
+    if json.loads(said)["wrong"]:
+        raise Broken("the receiver found signatures that are wrong")
+
+
+def measure(program: str, seconds: float, rate: float) -> Run:
+    """Run `bench.raw` or `bench.ours` once, against a new receiver, with a new database."""
+    with tempfile.TemporaryDirectory(prefix="callboard-bench-") as name:
+        folder = Path(name)
+        sent, received = folder / "sent", folder / "received"
+        with receiver(received) as port:
+            command = [sys.executable, "-m", f"bench.{program}", str(CORE), str(port), str(sent), SECRET]
+            command += [str(seconds), str(rate)] + ([str(folder)] if program == "ours" else [])
+            ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=False)
+        if ended.returncode:
+            raise Broken(f"bench.{program} ended with {ended.returncode}")
+        said = json.loads(ended.stdout)
+        verdict = judge(sent, received)
+    # Bare posts promise no order, and at full speed they are one and the same event.
+    if said["failed"] or verdict.lost or (program == "ours" and not verdict.kept):
+        raise Broken(f"bench.{program}: {verdict.lost} lost, {verdict.disordered} disordered, {said['failed']} failed")
+    return Run(int(said["count"]), said["wall"], said["cpu"], verdict)
+
+
+def one_round() -> Round:
+    return Round(
+        raw=measure("raw", 1.5, 0),
+        ours=measure("ours", 2.5, 0),
+        raw_paced=measure("raw", 3.0, RATE),
+        ours_paced=measure("ours", 3.0, RATE),
+    )
+
+
+def line(name: str, values: list[float], goal: str) -> str:
+    return f"{name:<58} {median(values):5.2f}   ({min(values):.2f} to {max(values):.2f}; goal {goal})"
+
+
+def report(rounds: list[Round], dropped: int) -> str:
+    ours = [each.ours for each in rounds]
+    raw = [each.raw for each in rounds]
+    return "\n".join(
+        [
+            f"{len(rounds)} rounds, {dropped} dropped (a program got less than {SHARE} of its core).",
+            line("events/s delivered, to bare signed POSTs/s", [each.throughput for each in rounds], ">= 0.30"),
+            line("CPU per event delivered, to CPU per bare POST", [each.cpu for each in rounds], "<= 3"),
+            line(f"commit to receipt p99 at {RATE}/s, to send to receipt", [each.latency for each in rounds], "<= 3"),
+            f"For orientation: {median(run.rate for run in ours):,.0f} events/s at"
+            f" {median(run.cpu_each for run in ours) * 1e6:.1f} us,"
+            f" {median(run.rate for run in raw):,.0f} bare POSTs/s at"
+            f" {median(run.cpu_each for run in raw) * 1e6:.1f} us;"
+            f" p99 {median(p99(each.ours_paced) for each in rounds) * 1e3:.2f} ms,"
+            f" bare {median(p99(each.raw_paced) for each in rounds) * 1e3:.2f} ms."
+            f" Lost 0, disordered 0, duplicates {sum(run.verdict.duplicates for run in ours)}.",
+        ]
+    )
+
+
+def main(wanted: int) -> int:
+    started = time.monotonic()
+    rounds: list[Round] = []
+    dropped = 0
+    longest = 0.0
+    while len(rounds) < wanted and time.monotonic() - started + longest < BUDGET:
+        begun = time.monotonic()
+        try:
+            each = one_round()
+        except Broken as broken:
+            print(f"No figures: {broken}")
+            return 1
+        longest = max(longest, time.monotonic() - begun)
+        if each.undisturbed:
+            rounds.append(each)
+        else:
+            dropped += 1
+    if not rounds:
+        print(f"No figures: the machine is too busy ({dropped} rounds dropped).")
+        return 1
+    print(report(rounds, dropped))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS))
