@@ -52,6 +52,7 @@ class PostgresqlCluster:
             "initdb",
             *("-D", f"{self._folder}/data", "-U", "postgres", "--pwfile", str(password_file)),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale", "C.UTF-8"),
+            *("--locale-provider", "icu", "--icu-locale", "en-US"),  # orders text as people do, not by its bytes
         )
         command = [
             *(str(self._programs / "postgres"), "-D", f"{self._folder}/data", "-p", str(self._port)),
