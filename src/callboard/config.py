@@ -9,7 +9,6 @@ secret.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -149,10 +148,6 @@ class Webhooks(Section, frozen=True):
     ] = 15.0
     connections: Annotated[int, Meta(ge=1, le=1000, description="Connections to one endpoint at the same time.")] = 64
     idle_seconds: Annotated[float, Meta(gt=0, description="How long an unused connection is kept.")] = 60.0
-    allowed_networks: Annotated[
-        tuple[str, ...],
-        Meta(description="Networks that are not public and that webhooks may be sent to all the same, as 10.1.0.0/16."),
-    ] = ()
 
 
 class Limits(Section, frozen=True):
@@ -273,18 +268,7 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
         yield Problem(("media", "port_max"), "must be above port_min")
     if webhooks.retry_most_seconds < webhooks.retry_first_seconds:
         yield Problem(("webhooks", "retry_most_seconds"), "must be at least retry_first_seconds")
-    for index, network in enumerate(webhooks.allowed_networks):
-        if not _is_network(network):
-            yield Problem(("webhooks", "allowed_networks", index), "must be a network such as 10.1.0.0/16")
 
 
 def _is_origin(url: str) -> bool:
     return re.fullmatch(r"https?://[^/?#@\s]+/?", url) is not None and bool(urlsplit(url).hostname)
-
-
-def _is_network(text: str) -> bool:
-    try:
-        ipaddress.ip_network(text)
-    except ValueError:
-        return False
-    return True
