@@ -22,6 +22,8 @@ _APPENDING = 0x63616C6C_00000001
 _MIGRATING = 0x63616C6C_00000002
 """Advisory locks: "call" and a number. They are the database's, so two databases of one server never meet."""
 
+_CLOSE_SECONDS = 10.0
+
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
 # Identity values are drawn when a row is inserted and seen when its transaction commits. Without a lock a node could
@@ -105,7 +107,7 @@ class PostgresqlWriter:
         self._connection.terminate()
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self._connection.close(timeout=_CLOSE_SECONDS)
 
     async def _append(self, batch: Batch) -> list[Appended]:
         committed_at = self._clock.now()

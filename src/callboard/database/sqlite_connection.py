@@ -9,6 +9,8 @@ one inside apsw) opens the file in this process: two libraries would undo each o
 from __future__ import annotations
 
 import os
+import stat
+from contextlib import suppress
 from pathlib import Path
 
 import apsw
@@ -25,7 +27,10 @@ _PRAGMAS = (
 
 def connect(path: Path) -> apsw.Connection:
     """Open the file, creating it for its owner's eyes only (it holds secrets). Raises `OSError`, `apsw.Error`."""
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    # Made without being opened: closing a file of our own would drop the locks that this process holds on it, SQLite's
+    # among them (fcntl(2)), and another process could take the database for closed.
+    with suppress(FileExistsError):
+        os.mknod(path, 0o600 | stat.S_IFREG)
     connection = apsw.Connection(str(path), statementcachesize=_STATEMENTS)
     try:
         for pragma in _PRAGMAS:

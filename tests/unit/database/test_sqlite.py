@@ -6,6 +6,7 @@ import asyncio
 import logging
 import resource
 import stat
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,6 +85,27 @@ async def test_a_writer_in_another_process_is_waited_for_and_its_events_are_coun
     await one.close()
     await other.close()
     assert await execute("SELECT MIN(position), MAX(position), COUNT(*) FROM event") == [(1, 80, 80)]
+
+
+async def test_another_process_can_see_that_the_file_is_in_use(sqlite_url: str) -> None:
+    """SQLite's lock is the process's: it would be gone if we ever opened and closed the file ourselves."""
+    database = open_database(sqlite_url)
+    await database.open()
+    await database.commit(Unit((session("s"),)))
+    seize = """
+import fcntl, sys
+with open(sys.argv[1], "r+b") as file:
+    try:
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 510, 0x40000002)  # SQLite's "shared" bytes
+        print("free")
+    except BlockingIOError:
+        print("in use")
+"""
+    path = sqlite_url.removeprefix("sqlite:///")
+    command = await asyncio.create_subprocess_exec(sys.executable, "-c", seize, path, stdout=asyncio.subprocess.PIPE)
+    output, _ = await command.communicate()
+    assert output == b"in use\n"
+    await database.close()
 
 
 async def test_a_query_that_takes_too_long_is_ended_and_the_reader_goes_on(
