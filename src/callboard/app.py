@@ -46,6 +46,7 @@ from callboard.signaling.methods.call import Service
 from callboard.signaling.registry import Registry
 from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
+from callboard.signaling.socket import Limits
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.outlet import Settings as DeliverySettings
@@ -211,8 +212,12 @@ class Callboard:
         registry = Registry(self._socket_lost)
         mediation = Mediation(self.engine, self.rooms, registry, background)
         self.rooms.observe(Announcements(registry, mediation))
+        limits = Limits(
+            settings.limits.max_frame_bytes, settings.limits.inbox_messages, settings.limits.outbox_messages
+        )
+        stores = SessionStores()
         self.signaling = Signaling(
-            Service(self.rooms, registry, mediation, background, self.clock, self.ids, SessionStores())
+            Service(self.rooms, registry, mediation, background, self.clock, self.ids, stores, limits=limits)
         )
         await self.engine.start()
         self.engine.observe(mediation)

@@ -235,7 +235,6 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     """A server of its own, which delivers to an inbox, and a room with the demo's roles."""
     settings = {
         "CALLBOARD_ROOMS__RECONNECT_GRACE_SECONDS": str(GRACE_SECONDS),
-        "CALLBOARD_WEBHOOKS__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
     }
     server = ServerProcess(tmp_path, settings)
     await server.start()

@@ -25,7 +25,6 @@ async def _server() -> AsyncIterator[RunningServer]:
     with tempfile.TemporaryDirectory(prefix="callboard-demo-", ignore_cleanup_errors=True) as folder:
         settings = {
             "CALLBOARD_ROOMS__RECONNECT_GRACE_SECONDS": str(GRACE_SECONDS),
-            "CALLBOARD_WEBHOOKS__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         }
         server = ServerProcess(Path(folder), settings)
         await server.start()

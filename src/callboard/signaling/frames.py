@@ -3,7 +3,7 @@
 Owns: reading a client's frame, writing ours.
 
 Always holds: a result is truthy (the SDK takes a falsy one for a failure), a notification has no id (the SDK would
-drop it), and what a client sends is at most `MAX_FRAME_BYTES` long and has a method.
+drop it), and what a client sends is of bounded length and has a method.
 """
 
 from __future__ import annotations
@@ -11,9 +11,6 @@ from __future__ import annotations
 from typing import Annotated, Any, Final
 
 import msgspec
-
-MAX_FRAME_BYTES: Final = 256 * 1024
-"""An SDP offer with many sections is some 30 kB; nothing that a client has to say is longer than this."""
 
 UNREADABLE: Final = (msgspec.MsgspecError, RecursionError, UnicodeError)
 """What decoding raises for what a client may send: not JSON, not such a thing, nested too deep, not Unicode."""
@@ -45,10 +42,10 @@ _decoder = msgspec.json.Decoder(Frame)
 _encode = msgspec.json.encode
 
 
-def read(text: str | bytes) -> Frame:
-    """The frame. Raises `SignalError` 413 (too long) or 400 (not such a frame)."""
-    if len(text) > MAX_FRAME_BYTES:
-        raise SignalError(413, f"the frame is {len(text)} long: at most {MAX_FRAME_BYTES} bytes are allowed")
+def read(text: str, most: int) -> Frame:
+    """The frame. Raises `SignalError` 413 (longer than `most` characters) or 400 (not such a frame)."""
+    if len(text) > most:
+        raise SignalError(413, f"the frame has {len(text)} characters: at most {most} are allowed")
     try:
         return _decoder.decode(text)
     except UNREADABLE as error:

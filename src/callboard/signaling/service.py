@@ -59,7 +59,7 @@ class Signaling:
             await actions.fail_join(service.rooms, live.room.id, person, failure, "websocket connect")
             await turn_away(transport, membership.REFUSED[failure], str(failure))
             return
-        socket = Socket(transport, self._handle, service.counters)
+        socket = Socket(transport, self._handle, service.counters, service.limits)
         client = service.registry.connect(live.room.id, person, socket)
         client.joined = client.joined or _present(live, peer_id)
         call = Call(service, client, socket)

@@ -21,8 +21,6 @@ from callboard.signaling.frames import Frame, SignalError
 
 log = logging.getLogger("callboard.signaling")
 
-MAX_WAITING_IN: Final = 256
-MAX_WAITING_OUT: Final = 2048
 SILENCE_SECONDS: Final = 90.0
 """The SDK pings every 3 s, a hidden tab at least once a minute (signal.md §2.3): after this the socket is dead."""
 SEND_SECONDS: Final = 15.0
@@ -59,6 +57,16 @@ Handler = Callable[["Socket", Frame], Awaitable[Answer]]
 """Raises nothing but `SignalError`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a client's frame may be (an SDP offer with many sections has some 30,000 characters), how many of its
+    frames may wait to be handled (more are not read), and how many of ours to be read (more: it is cut off)."""
+
+    frame: int = 262_144
+    inbox: int = 256
+    outbox: int = 2048
+
+
 class Counters:
     """What all sockets of this process have seen."""
 
@@ -73,12 +81,13 @@ class Counters:
 class Socket:
     """A connection of a client, from its upgrade to its close."""
 
-    def __init__(self, transport: Transport, handler: Handler, counters: Counters) -> None:
+    def __init__(self, transport: Transport, handler: Handler, counters: Counters, limits: Limits) -> None:
         self._transport = transport
         self._handler = handler
         self._counters = counters
-        self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue(MAX_WAITING_IN)
-        self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(MAX_WAITING_OUT)
+        self._limits = limits
+        self._inbox: asyncio.Queue[Frame | None] = asyncio.Queue(limits.inbox)
+        self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(limits.outbox)
         self._close = (1000, "")
         self._finished = asyncio.Event()
         self.ready = False
@@ -89,7 +98,7 @@ class Socket:
         return not self._finished.is_set()
 
     def send(self, frame: bytes) -> None:
-        """Queue a frame. A client that has not read the last `MAX_WAITING_OUT` of them is cut off."""
+        """Queue a frame. A client that has not read so many of them is cut off."""
         if not self.open:
             return
         if self._outbox.full():
@@ -138,7 +147,7 @@ class Socket:
             try:
                 async with asyncio.timeout(SILENCE_SECONDS):
                     text = await self._transport.receive_text()
-                frame = frames.read(text)
+                frame = frames.read(text, self._limits.frame)
             except SignalError as problem:
                 self._counters.bad_frames += 1
                 self.notify("on-warning", {"code": problem.code, "message": problem.message})

@@ -89,7 +89,6 @@ async def play(folder: Path, grace: float = 30.0, settings: Mapping[str, str] | 
         folder,
         {
             "CALLBOARD_ROOMS__RECONNECT_GRACE_SECONDS": str(grace),
-            "CALLBOARD_WEBHOOKS__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
             **(settings or {}),
         },
     )

@@ -25,7 +25,7 @@ SECRET = "whsec_" + base64.b64encode(b"the peer tests' endpoint secret.").decode
 
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
-    process = ServerProcess(tmp_path, {"CALLBOARD_WEBHOOKS__ALLOWED_NETWORKS": '["127.0.0.0/8"]'})
+    process = ServerProcess(tmp_path)
     await process.start()
     yield process
     await process.stop()

@@ -24,7 +24,6 @@ async def test_the_demo_plays_to_the_end_and_finds_nothing_wrong(tmp_path: Path)
     async def server() -> AsyncIterator[RunningServer]:
         settings = {
             "CALLBOARD_ROOMS__RECONNECT_GRACE_SECONDS": str(GRACE_SECONDS),
-            "CALLBOARD_WEBHOOKS__ALLOWED_NETWORKS": '["127.0.0.0/8"]',
         }
         process = ServerProcess(tmp_path, settings)
         await process.start()

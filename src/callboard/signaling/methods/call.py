@@ -20,7 +20,7 @@ from callboard.signaling.frames import SignalError
 from callboard.signaling.mediation import Mediation
 from callboard.signaling.registry import Registry
 from callboard.signaling.session_store import SessionStores
-from callboard.signaling.socket import Counters, Socket
+from callboard.signaling.socket import Counters, Limits, Socket
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -39,6 +39,7 @@ class Service:
     ids: Ids
     stores: SessionStores
     counters: Counters = field(default_factory=Counters)
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
