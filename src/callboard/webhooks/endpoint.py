@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import msgspec
@@ -20,14 +20,18 @@ from msgspec import UNSET, Struct, UnsetType
 from callboard.database import Put, Row
 from callboard.database.tables import ENDPOINT
 from callboard.errors import Invalid
-from callboard.webhooks.signing import InvalidSecret, key_of, new_secret
+from callboard.webhooks import keys
+from callboard.webhooks.keys import SigningKey
+from callboard.webhooks.keys_text import Scheme
+from callboard.webhooks.vault import Vault, VaultError
+
+T = TypeVar("T")
 
 MAX_URL: Final = 2048
 MAX_DESCRIPTION: Final = 500
 MAX_HEADERS: Final = 32
 MAX_HEADER_BYTES: Final = 4096
 """Of all names and values together."""
-MAX_SECRETS: Final = 5
 
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110 §5.6.2
 _VALUE: Final = re.compile(r"[!-~]([ \t!-~]*[!-~])?")  # printable ASCII, no white space at the ends
@@ -54,7 +58,7 @@ _OUR_PREFIXES: Final = ("callboard-", "content-", "proxy-", "webhook-", "x-forwa
 
 
 class Endpoint(Struct, frozen=True, kw_only=True):
-    """Where events are sent. `secrets` sign, each of them; `headers` are sent as they are (names to values).
+    """Where events are sent. `keys` sign, each until it expires; `headers` are sent as they are (names to values).
 
     While it is not `enabled` nothing is sent, and its events wait. Instants are nanoseconds since the epoch
     (UTC).
@@ -62,12 +66,17 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
     id: str
     url: str
-    secrets: tuple[str, ...]
+    keys: tuple[SigningKey, ...]
     headers: dict[str, str]
     enabled: bool
     description: str
     created_at: int
     updated_at: int
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The texts of the keys, the newest first."""
+        return tuple(key.text for key in self.keys)
 
     def __repr__(self) -> str:
         return f"Endpoint(id={self.id!r}, url={self.url!r}, headers={sorted(self.headers)}, enabled={self.enabled})"
@@ -77,14 +86,15 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
 
 class EndpointRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What somebody wants an endpoint to be. What is not said stays as it is; a new one has secrets of its
-    own.
+    """What somebody wants an endpoint to be. What is not said stays as it is; a new one has a secret of its own.
 
-    Not validated: see `new_endpoint`, `changed_endpoint`.
+    `secrets` are keys that are brought along (`whsec_…`, `whsk_…`), in place of those of the same scheme; `schemes` are
+    those that are on. Not validated: see `new_endpoint`, `changed_endpoint`.
     """
 
     url: str | UnsetType = UNSET
     secrets: Sequence[str] | UnsetType = UNSET
+    schemes: Sequence[Scheme] | UnsetType = UNSET
     headers: Mapping[str, str] | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
     description: str | UnsetType = UNSET
@@ -97,13 +107,20 @@ class EndpointRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class _Document(Struct, frozen=True, kw_only=True):
-    """What is in the row's `document`."""
+    """What is in the row's `document`. `sealed` is `_Private`, encrypted; without a vault that is there as it is."""
 
     url: str
-    secrets: tuple[str, ...]
-    headers: dict[str, str]
     enabled: bool
     description: str
+    sealed: str = ""
+
+
+class _Private(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What nobody may read in the database. `secrets` are keys without dates, in rows of before there were dates."""
+
+    headers: dict[str, str] = {}
+    keys: tuple[SigningKey, ...] = ()
+    secrets: tuple[str, ...] = ()
 
 
 def new_endpoint(request: EndpointRequest, id_: str, random_bytes: Callable[[int], bytes], now: int) -> Endpoint:
@@ -113,25 +130,31 @@ def new_endpoint(request: EndpointRequest, id_: str, random_bytes: Callable[[int
     blank = Endpoint(
         id=id_,
         url="",
-        secrets=(new_secret(random_bytes),) if request.secrets is UNSET else (),
+        keys=(),
         headers={},
         enabled=True,
         description="",
         created_at=now,
         updated_at=now,
     )
-    return changed_endpoint(blank, request, now)
+    return changed_endpoint(blank, request, random_bytes, now)
 
 
-def changed_endpoint(endpoint: Endpoint, request: EndpointRequest, now: int) -> Endpoint:
-    """`endpoint` with what `request` says. Raises `Invalid`, with a detail for each thing that is wrong."""
+def changed_endpoint(
+    endpoint: Endpoint, request: EndpointRequest, random_bytes: Callable[[int], bytes], now: int
+) -> Endpoint:
+    """`endpoint` with what `request` says, without the keys that have expired.
+
+    Raises `Invalid`, with a detail for each thing that is wrong.
+    """
     wrong = tuple(_problems(request))
     if wrong:
         raise Invalid("invalid endpoint", wrong)
+    secrets, schemes = _given(request.secrets), _given(request.schemes)
     return Endpoint(
         id=endpoint.id,
         url=endpoint.url if request.url is UNSET else request.url,
-        secrets=endpoint.secrets if request.secrets is UNSET else tuple(request.secrets),
+        keys=keys.chosen(endpoint.keys, secrets, schemes, random_bytes, now),
         headers=endpoint.headers if request.headers is UNSET else dict(request.headers),
         enabled=endpoint.enabled if request.enabled is UNSET else request.enabled,
         description=endpoint.description if request.description is UNSET else request.description,
@@ -140,37 +163,61 @@ def changed_endpoint(endpoint: Endpoint, request: EndpointRequest, now: int) -> 
     )
 
 
-def endpoint_row(endpoint: Endpoint) -> Put:
-    """The endpoint's row."""
-    document = _Document(
-        url=endpoint.url,
-        secrets=endpoint.secrets,
-        headers=endpoint.headers,
-        enabled=endpoint.enabled,
-        description=endpoint.description,
-    )
-    text = msgspec.json.encode(document).decode()
-    return Put(ENDPOINT, (endpoint.id, text, endpoint.created_at, endpoint.updated_at))
+def rotated_endpoint(
+    endpoint: Endpoint, overlap_seconds: float, random_bytes: Callable[[int], bytes], now: int
+) -> Endpoint:
+    """`endpoint` with new keys; its present ones sign on for `overlap_seconds`. Raises `Invalid`, `Conflict`."""
+    new = keys.rotated(endpoint.keys, overlap_seconds, random_bytes, now)
+    return msgspec.structs.replace(endpoint, keys=new, updated_at=now)
 
 
-def endpoint_of(row: Row) -> Endpoint:
-    """The endpoint that a row (columns as in `ENDPOINT`) describes."""
+def endpoint_row(endpoint: Endpoint, vault: Vault | None = None) -> Put:
+    """The endpoint's row. Its keys and headers are sealed in `vault`; without one they can be read there."""
+    private = _Private(headers=endpoint.headers, keys=endpoint.keys)
+    sealed = vault.seal(msgspec.json.encode(private), _name(endpoint.id)) if vault else ""
+    document = _Document(url=endpoint.url, enabled=endpoint.enabled, description=endpoint.description, sealed=sealed)
+    shown = msgspec.to_builtins(document) | ({} if vault else msgspec.to_builtins(private))
+    return Put(ENDPOINT, (endpoint.id, msgspec.json.encode(shown).decode(), endpoint.created_at, endpoint.updated_at))
+
+
+def endpoint_of(row: Row, vault: Vault | None = None) -> Endpoint:
+    """The endpoint that a row (columns as in `ENDPOINT`) describes. Raises `VaultError` if it cannot be opened."""
     id_, text, created_at, updated_at = row
     assert isinstance(id_, str)
     assert isinstance(text, str)
     assert isinstance(created_at, int)
     assert isinstance(updated_at, int)
     document = msgspec.json.decode(text, type=_Document)
+    private = msgspec.json.decode(_opened(document, text, id_, vault), type=_Private)
+    undated = (SigningKey(text=secret, created_at=created_at) for secret in private.secrets)
     return Endpoint(
         id=id_,
         url=document.url,
-        secrets=document.secrets,
-        headers=document.headers,
+        keys=(*private.keys, *undated),
+        headers=private.headers,
         enabled=document.enabled,
         description=document.description,
         created_at=created_at,
         updated_at=updated_at,
     )
+
+
+def sealed_with(row: Row) -> str:
+    """The row's secrets as they are sealed in it; "" if they can be read there."""
+    return msgspec.json.decode(str(row[1]), type=_Document).sealed
+
+
+def _opened(document: _Document, text: str, id_: str, vault: Vault | None) -> bytes | str:
+    if not document.sealed:
+        return text
+    if vault is None:
+        raise VaultError(f"{_name(id_)} is encrypted, and there is no master key")
+    return vault.open(document.sealed, _name(id_))
+
+
+def _name(id_: str) -> str:
+    """What the row's secrets are sealed for: they open in no other row."""
+    return f"endpoint {id_}"
 
 
 # What is wrong, where, and what is allowed. Secrets and the values of headers are never repeated.
@@ -179,12 +226,15 @@ def endpoint_of(row: Row) -> Endpoint:
 def _problems(request: EndpointRequest) -> Iterator[str]:
     if request.url is not UNSET and (problem := _url_problem(request.url)):
         yield f"url: {problem}"
-    if request.secrets is not UNSET:
-        yield from _secrets_problems(request.secrets)
+    yield from keys.problems(_given(request.secrets), _given(request.schemes))
     if request.headers is not UNSET:
         yield from _headers_problems(request.headers)
     if request.description is not UNSET and not _is_text(request.description):
         yield f"description: must be at most {MAX_DESCRIPTION} characters of text"
+
+
+def _given(value: T | UnsetType) -> T | None:
+    return None if isinstance(value, UnsetType) else value
 
 
 def _url_problem(url: str) -> str:
@@ -210,16 +260,6 @@ def _parts_problem(parts: SplitResult, port: int | None) -> str:
     if parts.fragment:
         return "must have no fragment (#…): it would not be sent"
     return ""
-
-
-def _secrets_problems(secrets: Sequence[str]) -> Iterator[str]:
-    if not 1 <= len(secrets) <= MAX_SECRETS:
-        yield f"secrets: must be 1 to {MAX_SECRETS}"
-    for index, secret in enumerate(secrets):
-        try:
-            key_of(secret)
-        except InvalidSecret as error:
-            yield f"secrets[{index}]: {error}"
 
 
 def _headers_problems(headers: Mapping[str, str]) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The actions on endpoints: create, change, delete; and the endpoints there are.
 
-Owns: `Endpoints`, which keeps all of them in memory (they are few), as committed.
+Owns: `Endpoints`, which keeps all of them in memory (they are few), as committed; their secrets are sealed in the
+database.
 
 Always holds: what `get` and `all` return is durable. A new endpoint begins at the present: it is sent what is
 committed after its creation, and nothing older. Whoever watches is told of a change after it is durable, of a
@@ -11,6 +12,7 @@ refusals, which change nothing, and what `Database.commit` raises.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -18,6 +20,7 @@ from callboard.clock import Clock, Ids
 from callboard.database import Database, Delete, Put, Unit
 from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK, ENDPOINT
 from callboard.errors import Conflict, NotFound
+from callboard.webhooks import keys
 from callboard.webhooks.endpoint import (
     Endpoint,
     EndpointRequest,
@@ -25,9 +28,15 @@ from callboard.webhooks.endpoint import (
     endpoint_of,
     endpoint_row,
     new_endpoint,
+    rotated_endpoint,
+    sealed_with,
 )
+from callboard.webhooks.keys import SigningKey
+from callboard.webhooks.vault import Vault
 
 MAX_ENDPOINTS = 100
+
+log = logging.getLogger("callboard.webhooks")
 
 _T = TypeVar("_T")
 
@@ -36,25 +45,49 @@ Watcher = Callable[[str], None]
 is."""
 
 
+async def sealed_endpoint(database: Database) -> str:
+    """Which endpoint there is that only a master key opens; "" if there is none."""
+    rows = await database.fetch("endpoints")
+    return next((f"endpoint {row[0]!s}" for row in rows if sealed_with(row)), "")
+
+
 class Endpoints:
     """See the module. Used on the event loop's thread only."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, random_bytes: Callable[[int], bytes]) -> None:
-        """`random_bytes(n)` must be unpredictable (`secrets.token_bytes`)."""
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        random_bytes: Callable[[int], bytes],
+        vault: Vault | None = None,
+    ) -> None:
+        """`random_bytes(n)` must be unpredictable (`secrets.token_bytes`). Without a `vault`, secrets are written as
+        they are.
+        """
         self._database = database
         self._clock = clock
         self._ids = ids
         self._random_bytes = random_bytes
+        self._vault = vault
         self._endpoints: dict[str, Endpoint] = {}
         self._watchers: list[Watcher] = []
         self._changing = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
 
     async def load(self) -> None:
-        """Read the endpoints from the database. Once, before anything else."""
-        self._endpoints = {
-            endpoint.id: endpoint for endpoint in map(endpoint_of, await self._database.fetch("endpoints"))
-        }
+        """Read the endpoints from the database. Once, before anything else.
+
+        Those that are not sealed with the current master key are sealed with it. Raises `VaultError` if one cannot be
+        opened.
+        """
+        rows = await self._database.fetch("endpoints")
+        self._endpoints = {str(row[0]): endpoint_of(row, self._vault) for row in rows}
+        vault = self._vault
+        stale = [str(row[0]) for row in rows if vault and not vault.is_current(sealed_with(row))]
+        if stale:
+            await self._database.commit(Unit(tuple(endpoint_row(self._endpoints[id_], vault) for id_ in stale)))
+            log.info("secrets of %d webhook endpoints were encrypted with the current master key", len(stale))
 
     def all(self) -> list[Endpoint]:
         """Every endpoint, oldest first."""
@@ -63,6 +96,10 @@ class Endpoints:
     def get(self, endpoint_id: str) -> Endpoint | None:
         """The endpoint, if there is one with this id."""
         return self._endpoints.get(endpoint_id)
+
+    def keys_of(self, endpoint: Endpoint) -> tuple[SigningKey, ...]:
+        """The endpoint's keys that sign now, the newest first."""
+        return keys.active(endpoint.keys, self._clock.now())
 
     def watch(self, watcher: Watcher) -> Callable[[], None]:
         """Tell `watcher` of every change from now on. Returns what ends it."""
@@ -77,6 +114,14 @@ class Endpoints:
         """The endpoint with what `request` says. Raises `Invalid`, `NotFound`."""
         return await self._whole(self._update(endpoint_id, request))
 
+    async def rotate(self, endpoint_id: str, overlap_seconds: float = keys.OVERLAP_SECONDS) -> Endpoint:
+        """The endpoint with new keys; its present ones sign beside them for `overlap_seconds` (0: not at all).
+
+        Raises `NotFound`, `Invalid` for an overlap of more than 7 days, `Conflict` when too many keys would sign at the
+        same time.
+        """
+        return await self._whole(self._rotate(endpoint_id, overlap_seconds))
+
     async def delete(self, endpoint_id: str) -> None:
         """The endpoint and how far it has come are gone; the attempts made for it stay. Raises `NotFound`."""
         await self._whole(self._delete(endpoint_id))
@@ -89,18 +134,26 @@ class Endpoints:
             endpoint = new_endpoint(request, self._ids.object_id(now), self._random_bytes, now)
             ((position,),) = await self._database.fetch("highest_position")
             mark = Put(DELIVERY_MARK, (endpoint.id, position))
-            await self._database.commit(Unit((endpoint_row(endpoint), mark)))
+            await self._database.commit(Unit((endpoint_row(endpoint, self._vault), mark)))
             self._endpoints[endpoint.id] = endpoint
             self._tell(endpoint.id)
             return endpoint
 
     async def _update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
         async with self._changing:
-            endpoint = changed_endpoint(self._found(endpoint_id), request, self._clock.now())
-            await self._database.commit(Unit((endpoint_row(endpoint),)))
-            self._endpoints[endpoint_id] = endpoint
-            self._tell(endpoint_id)
-            return endpoint
+            now = self._clock.now()
+            return await self._put(changed_endpoint(self._found(endpoint_id), request, self._random_bytes, now))
+
+    async def _rotate(self, endpoint_id: str, overlap_seconds: float) -> Endpoint:
+        async with self._changing:
+            found, now = self._found(endpoint_id), self._clock.now()
+            return await self._put(rotated_endpoint(found, overlap_seconds, self._random_bytes, now))
+
+    async def _put(self, endpoint: Endpoint) -> Endpoint:
+        await self._database.commit(Unit((endpoint_row(endpoint, self._vault),)))
+        self._endpoints[endpoint.id] = endpoint
+        self._tell(endpoint.id)
+        return endpoint
 
     async def _delete(self, endpoint_id: str) -> None:
         async with self._changing:

@@ -15,8 +15,8 @@ from callboard import __version__
 from callboard.clock import NANOSECONDS
 from callboard.ledger import Recorded
 from callboard.webhooks.endpoint import Endpoint
+from callboard.webhooks.keys import expiring, signer_at
 from callboard.webhooks.sender import Target
-from callboard.webhooks.signing import Signer
 
 USER_AGENT = f"Callboard/{__version__}"
 
@@ -35,10 +35,12 @@ _HEAD = (
 class Renderer:
     """Renders the requests to one endpoint."""
 
-    __slots__ = ("_second", "_sign", "_template", "_timestamp")
+    __slots__ = ("_expiring", "_keys", "_second", "_sign", "_template", "_timestamp")
 
     def __init__(self, endpoint: Endpoint) -> None:
-        self._sign = Signer(endpoint.secrets).sign
+        self._keys = endpoint.keys
+        self._expiring = expiring(endpoint.keys)
+        self._sign = signer_at(endpoint.keys, 0).sign
         self._template = _static(endpoint).replace(b"%", b"%%") + _HEAD
         self._second = -1
         self._timestamp = b""
@@ -49,6 +51,8 @@ class Renderer:
         if second != self._second:
             self._second = second
             self._timestamp = b"%d" % second
+            if self._expiring:  # after a rotation: some keys sign until a certain time only
+                self._sign = signer_at(self._keys, now).sign
         id_ = event.id.encode()
         body = event.body
         timestamp = self._timestamp

@@ -20,7 +20,7 @@ from callboard.webhooks.endpoint import (
     endpoint_row,
     new_endpoint,
 )
-from callboard.webhooks.signing import key_of
+from callboard.webhooks.keys_text import key_of
 
 SECRET = "whsec_" + base64.b64encode(b"s" * 32).decode()
 
@@ -160,7 +160,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
 
 def test_what_a_change_does_not_say_stays() -> None:
     endpoint = made(headers={"x-a": "1"}, description="one", secrets=[SECRET])
-    changed = changed_endpoint(endpoint, EndpointRequest(enabled=False), 9)
+    changed = changed_endpoint(endpoint, EndpointRequest(enabled=False), secrets.token_bytes, 9)
     assert (changed.headers, changed.description, changed.secrets) == ({"x-a": "1"}, "one", (SECRET,))
     assert (changed.enabled, changed.created_at, changed.updated_at) == (False, 7, 9)
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from callboard.webhooks.signing import InvalidSecret, InvalidSignature, Signer, key_of, new_secret, verify
+from callboard.webhooks.keys_text import InvalidSecret, key_of, new_secret
+from callboard.webhooks.signing import InvalidSignature, Signer, verify
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER = "whsec_" + base64.b64encode(bytes(range(32))).decode()
