@@ -13,7 +13,7 @@ import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -148,6 +148,21 @@ class Webhooks(Section, frozen=True):
     ] = 15.0
     connections: Annotated[int, Meta(ge=1, le=1000, description="Connections to one endpoint at the same time.")] = 64
     idle_seconds: Annotated[float, Meta(gt=0, description="How long an unused connection is kept.")] = 60.0
+    master_key: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|[A-Za-z0-9+/]{43}=([ ,]+[A-Za-z0-9+/]{43}=)*)$(?!\n)",
+            extra={"allowed": "empty, or base64 of 32 bytes (openssl rand -base64 32), maybe several after commas"},
+            description="Encrypts the secrets of endpoints in the database; older keys follow the current one. Empty:"
+            " a file in data_dir, made at the first start. Best set as CALLBOARD_WEBHOOKS__MASTER_KEY, on every node.",
+        ),
+    ] = ""
+
+    def __repr__(self) -> str:
+        return f"Webhooks({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())}, master_key=…)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "master_key"]
 
 
 class Limits(Section, frozen=True):
