@@ -92,19 +92,16 @@ def reply_error(request_id: str, code: int, message: str) -> str:
 
 
 def choose_substream(layer: Layer, count: int, present: frozenset[int]) -> int | None:
-    """Which of `count` simulcast layers (0 the lowest) to ask Janus for; `None` when there is nothing to
-    choose.
+    """Which of `count` simulcast layers (0 the lowest) to ask Janus for; `None` when there is nothing to choose.
 
-    Of the layers that are `present` the one nearest to `layer`, rather lower than higher; asking Janus for
-    one that is not sent makes it demand key frames without end (janus.md §2b).
+    While a layer is not sent Janus makes do with a lower one, but if all that is `present` is higher it demands key
+    frames without end (janus.md §2b): then the lowest that is present. Nothing present means that nobody knows.
     """
-    choices = [substream for substream in sorted(present) if substream < count]
-    if count < 2 or layer == "none" or not choices:
+    if count < 2 or layer == "none":
         return None
     top = count - 1
     wanted = {"low": 0, "medium": top // 2, "high": top}[layer]
-    below = [substream for substream in choices if substream <= wanted]
-    return below[-1] if below else choices[0]
+    return max(wanted, min(present)) if present else wanted
 
 
 def _encode(message: dict[str, Any]) -> str:

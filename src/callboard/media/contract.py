@@ -121,6 +121,7 @@ class MediaCounters:
 
     engine_starts: int = 0
     engine_losses: int = 0
+    failed_restarts: int = 0
     control_reclaims: int = 0
     peers_opened: int = 0
     peers_closed: int = 0

@@ -212,6 +212,7 @@ class MediaEngine:
             try:
                 return await self._make(), failures
             except EngineStartError as error:
+                self.counters.failed_restarts += 1
                 log.warning("the media engine did not start again (attempt %d): %s", failures, error)
 
     def _down(self, reason: str) -> None:

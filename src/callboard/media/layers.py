@@ -17,14 +17,13 @@ from typing import Final, Protocol
 from callboard.media.apiprotocol import Preference
 from callboard.media.connection import JanusError, JanusGone, JanusTimeout
 from callboard.media.context import Context
-from callboard.media.preferences import Applied, Key, Preferences, difference, ideal, target
+from callboard.media.preferences import Applied, Key, Preferences, difference, settled, target
 from callboard.media.room import Published
 from callboard.media.videoroom import Change, SubscriberHandle
 
 log = logging.getLogger("callboard.media")
 
-RECHECKS: Final = 5
-RECHECK_DELAY: Final = 2.0
+RECHECK_DELAYS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 class Sections(Protocol):
@@ -47,7 +46,7 @@ class LayerDesk:
         self._subscriber = subscriber
         self._preferences = Preferences()
         self._applied: dict[str, Applied] = {}
-        self._rechecks = RECHECKS
+        self._rechecks = 0
         self._wake = asyncio.Event()
         self.lock = asyncio.Lock()
         self._task = asyncio.create_task(self._run(), name="layers")
@@ -62,7 +61,7 @@ class LayerDesk:
 
     def wake(self) -> None:
         """The preferences, or what the sections carry, have changed."""
-        self._rechecks = RECHECKS
+        self._rechecks = 0
         self._wake.set()
 
     def stop(self) -> None:
@@ -82,12 +81,13 @@ class LayerDesk:
             except (JanusError, JanusTimeout, JanusGone) as error:
                 log.info("a preference was not applied: %s", error)
                 continue
-            if not complete and self._rechecks > 0:
-                self._rechecks -= 1
-                asyncio.get_running_loop().call_later(RECHECK_DELAY, self._wake.set)
+            if not complete:
+                delay = RECHECK_DELAYS[min(self._rechecks, len(RECHECK_DELAYS) - 1)]
+                self._rechecks += 1
+                asyncio.get_running_loop().call_later(delay, self._wake.set)
 
     async def _apply(self) -> bool:
-        """Tell Janus what differs; `False` when a simulcast layer that is wanted was not there yet."""
+        """Tell Janus what differs; `False` when a simulcast layer that is still to come may change that."""
         handle, sections = self._subscriber.handle, dict(self._subscriber.sections)
         self._applied = {mid: state for mid, state in self._applied.items() if mid in sections}
         if handle is None:
@@ -95,8 +95,9 @@ class LayerDesk:
         targets, complete = {}, True
         for mid, published in sections.items():
             preference = self._preferences.of(published.key)
-            targets[mid] = target(published, preference, await self._present(published))
-            complete = complete and targets[mid] == ideal(published, preference)
+            present = await self._present(published)
+            targets[mid] = target(published, preference, present)
+            complete = complete and settled(published, preference, present)
         changes = self._changes(targets)
         if changes:
             await handle.configure(changes)

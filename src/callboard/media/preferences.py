@@ -47,16 +47,16 @@ class Preferences:
 
 
 def target(published: Published, preference: Preference, present: frozenset[int]) -> Applied:
-    """What Janus is to do with a section. `present` are the simulcast layers that exist; none: leave that."""
+    """What Janus is to do with a section; `present` are the simulcast layers that exist."""
     substream = None
     if published.kind == "video" and preference.send:
         substream = choose_substream(preference.layer, published.layers, present)
     return Applied(published.source, preference.send, substream)
 
 
-def ideal(published: Published, preference: Preference) -> Applied:
-    """What `target` would be if every announced layer existed."""
-    return target(published, preference, frozenset(range(published.layers)))
+def settled(published: Published, preference: Preference, present: frozenset[int]) -> bool:
+    """Whether more layers would not change the `target`."""
+    return bool(present) and target(published, preference, present) == target(published, preference, frozenset())
 
 
 def difference(mid: str, before: Applied | None, after: Applied) -> Change | None:

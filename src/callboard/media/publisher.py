@@ -115,9 +115,9 @@ class Publisher:
         if self._lost is not None:
             raise MediaLost(f"the publish connection is over: {self._lost}")
         try:
+            check_names(tracks)
             offer = parse(offer_sdp)
             check_successor(self._negotiated, offer)
-            check_names(tracks)
             text = for_engine(offer, self._context.codecs)
         except SdpError as error:
             raise OfferRefused(str(error)) from error

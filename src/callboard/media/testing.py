@@ -145,9 +145,14 @@ class DirectPeer:
         assert self._media is not None
         return self._media
 
-    async def join(self) -> None:
+    async def enter(self) -> None:
+        """Join, without waiting for the connection."""
         self._media = await self._engine.open_peer(self._room_id, self.peer_id, self)
         await self._negotiate(self._media.join)
+
+    async def join(self) -> None:
+        """Join; the publish connection is up."""
+        await self.enter()
         # aiortc never starts senders that were negotiated while it was still connecting.
         await self.until(lambda: self._publish.connectionState == "connected")
 
@@ -195,6 +200,10 @@ class DirectPeer:
         self._replies[call] = reply
         self.channel.send(json.dumps({"id": call, "jsonrpc": "2.0", "method": method, "params": params}))
         return await asyncio.wait_for(reply, 5)
+
+    def open_channel(self, label: str) -> RTCDataChannel:
+        """A data channel on the subscribe connection, which no client of ours opens."""
+        return self._subscribe.createDataChannel(label)
 
     def mid_of(self, track_id: str) -> str | None:
         """The section that carries a track, after the last offer."""
@@ -247,7 +256,8 @@ class DirectPeer:
         while (offer := await self._waiting.get()) is not None:
             if self.answering:
                 if self.channel is not None:  # see `join`: nor receivers
-                    await self.until(lambda: self._subscribe.connectionState == "connected")
+                    with suppress(TimeoutError):
+                        await self.until(lambda: self._subscribe.connectionState == "connected", 1)
                 await self._subscribe.setRemoteDescription(RTCSessionDescription(offer, "offer"))
                 await self._subscribe.setLocalDescription(await self._subscribe.createAnswer())
                 with suppress(MediaLost):

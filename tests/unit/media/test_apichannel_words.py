@@ -78,13 +78,14 @@ def test_replies_carry_the_id_and_a_truthy_result() -> None:
         ("medium", 3, {0, 1, 2}, 1),
         ("low", 3, {0, 1, 2}, 0),
         ("low", 3, {1, 2}, 1),
-        ("high", 3, {0, 1}, 1),
+        ("high", 3, {0, 1}, 2),
         ("medium", 3, {2}, 2),
         ("high", 2, {0, 1}, 1),
         ("medium", 2, {0, 1}, 0),
         ("none", 3, {0, 1, 2}, None),
         ("high", 1, {0}, None),
-        ("high", 3, set(), None),
+        ("high", 3, set(), 2),
+        ("low", 3, set(), 0),
     ],
 )
 def test_the_layer_asked_of_janus_is_one_that_exists(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from callboard.media.apiprotocol import Preference
 from callboard.media.exchange import Exchange, NegotiationError
 from callboard.media.plan import plan
-from callboard.media.preferences import Applied, Preferences, difference, ideal, target
+from callboard.media.preferences import Applied, Preferences, difference, settled, target
 from callboard.media.room import MediaRoom, Published
 from callboard.media.splice import MAX_MEDIA_SECTIONS
 from callboard.media.subscriber import culprits
@@ -60,11 +60,14 @@ def test_a_section_that_carries_another_source_starts_anew() -> None:
     assert difference("0", paused, Applied(Source("5", "1"), False)) == Change("0", False)
 
 
-def test_layers_that_are_not_there_yet_are_not_the_ideal() -> None:
-    item = published(layers=3)
-    assert target(item, Preference(True), frozenset({0, 1})) != ideal(item, Preference(True))
-    assert target(item, Preference(True), frozenset({0, 1, 2})) == ideal(item, Preference(True))
-    assert target(item, Preference(False, "none"), frozenset()) == ideal(item, Preference(False, "none"))
+def test_a_low_layer_that_is_not_there_is_looked_for_again() -> None:
+    item, low = published(layers=3), Preference(True, "low")
+    assert target(item, low, frozenset({1, 2})).substream == 1
+    assert not settled(item, low, frozenset({1, 2}))
+    assert not settled(item, low, frozenset())
+    assert settled(item, low, frozenset({0}))
+    assert settled(item, Preference(True, "high"), frozenset({0}))
+    assert settled(published(), low, frozenset({0}))
 
 
 def test_preferences_last_while_a_track_is_wanted() -> None:
