@@ -48,10 +48,11 @@ from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
 from callboard.signaling.socket import Limits
 from callboard.webhooks.dispatcher import Dispatcher
-from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.endpoints import Endpoints, sealed_endpoint
 from callboard.webhooks.outlet import Settings as DeliverySettings
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
+from callboard.webhooks.vault_file import open_vault
 
 log = logging.getLogger("callboard")
 
@@ -159,7 +160,7 @@ class Callboard:
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Callboard:
-        """Start. Raises `DatabaseStopped`, `EngineStartError`."""
+        """Start. Raises `DatabaseStopped`, `EngineStartError`, `VaultError`."""
         async with AsyncExitStack() as starting:
             await self._start(starting)
             self._parts = starting.pop_all()
@@ -184,7 +185,10 @@ class Callboard:
         await self._start_rooms(parts)
 
     async def _start_webhooks(self, parts: AsyncExitStack) -> None:
-        self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes)
+        setting, folder = self.settings.webhooks.master_key, Path(self.settings.data_dir)
+        sealed = await sealed_endpoint(self.database)
+        vault = await asyncio.to_thread(open_vault, setting, folder, secrets.token_bytes, sealed=sealed)
+        self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes, vault)
         await self.endpoints.load()
         self.dispatcher = Dispatcher(
             self.database,

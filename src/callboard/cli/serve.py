@@ -13,6 +13,7 @@ from callboard.app import Callboard
 from callboard.cli.common import ConfigOption, settings_from
 from callboard.database import DatabaseStopped
 from callboard.media import EngineStartError
+from callboard.webhooks.vault import VaultError
 
 FAILED = 1
 
@@ -25,7 +26,7 @@ def serve(config: ConfigOption = None) -> None:
     )
     try:
         clean = uvloop.run(Callboard(settings).serve(_announce))
-    except (EngineStartError, DatabaseStopped) as error:
+    except (EngineStartError, DatabaseStopped, VaultError) as error:
         Console(stderr=True).print(f"callboard cannot start: {error}", markup=False)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:
