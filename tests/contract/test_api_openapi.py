@@ -26,7 +26,9 @@ OPERATIONS = {
     "list_webhook_endpoints",
     "get_webhook_endpoint",
     "update_webhook_endpoint",
+    "rotate_webhook_secret",
     "delete_webhook_endpoint",
+    "list_webhook_keys",
     "list_events",
     "health",
     "readiness",
@@ -53,11 +55,11 @@ async def test_the_description_can_be_read_without_a_token(rest: Any) -> None:
     assert (answer.status, answer.json()["openapi"]) == (200, "3.1.0")
 
 
-async def test_every_operation_but_health_is_described_as_secured(rest: Any) -> None:
+async def test_every_operation_but_health_and_public_keys_is_described_as_secured(rest: Any) -> None:
     document = await rest.get("/v2/openapi.json")
     assert document["components"]["securitySchemes"]["management"]["scheme"] == "bearer"
     for name, operation in operations(document).items():
-        expected: object = None if name in ("health", "readiness") else [{"management": []}]
+        expected: object = None if name in ("health", "readiness", "list_webhook_keys") else [{"management": []}]
         assert operation.get("security") == expected, name
 
 

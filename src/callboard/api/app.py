@@ -25,6 +25,7 @@ from callboard.api.rooms import rooms_router
 from callboard.api.sessions import sessions_router
 from callboard.api.templates import templates_router
 from callboard.api.webhook_endpoints import endpoints_router
+from callboard.api.webhook_keys import key_handlers
 from callboard.errors import Refusal
 
 DESCRIPTION = """Live audio and video rooms whose every moment reaches your backend as an event.
@@ -34,7 +35,7 @@ the workspace's secret. Every error is `{code, message, details}`."""
 
 
 def routes(deps: Deps) -> list[ControllerRouterHandler]:
-    """The routes of the REST API and the health checks."""
+    """The routes of the REST API, and those that need no token."""
     resources = [
         rooms_router(deps),
         templates_router(deps),
@@ -50,7 +51,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         guards=[management_only(deps.tokens)],
         security=[{"management": []}],
     )
-    return [v2, *health_handlers(deps.checks)]
+    return [v2, *key_handlers(deps.endpoints), *health_handlers(deps.checks)]
 
 
 async def no_page(request: AnyRequest) -> None:

@@ -3,18 +3,19 @@ it.
 
 Owns: the endpoint as REST shows it, and its routes.
 
-Always holds: a secret is shown once, in the answer to the creation. Header values, which often are
-passwords, are never shown; the mask that stands for one, sent back, leaves it as it was.
+Always holds: a secret is shown once, in the answer to the call that made it; a private key never. Header values, which
+often are passwords, are never shown; the mask that stands for one, sent back, leaves it as it was.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Router, delete, get, post
 from litestar.params import FromPath, JSONBody
-from msgspec import Struct, UnsetType
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from callboard.api.bodies import JsonBody
 from callboard.api.deps import Deps
@@ -23,6 +24,23 @@ from callboard.errors import NotFound
 from callboard.events import timestamps
 from callboard.rooms.templates import MASK
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
+from callboard.webhooks.keys import MAX_OVERLAP_SECONDS, OVERLAP_SECONDS, SigningKey
+from callboard.webhooks.keys_text import Scheme
+
+
+class SigningKeyResponse(Struct, frozen=True, kw_only=True):
+    """A key that signs every delivery (Standard Webhooks). After a rotation it says when it ends."""
+
+    scheme: Annotated[Scheme, Meta(description="`v1` is HMAC-SHA256, `v1a` is Ed25519.")]
+    public_key: Annotated[str, Meta(description="What verifies `v1a`.")] | UnsetType = UNSET
+    created_at: str
+    expires_at: str | UnsetType = UNSET
+
+
+class RotationRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long the present keys go on signing beside the new ones; 0 is not at all, for a secret that got out."""
+
+    overlap_seconds: Annotated[float, Meta(ge=0, le=MAX_OVERLAP_SECONDS)] = OVERLAP_SECONDS
 
 
 class EndpointResponse(Struct, frozen=True, kw_only=True):
@@ -33,31 +51,53 @@ class EndpointResponse(Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     enabled: bool
     description: str
+    signing_keys: list[SigningKeyResponse]
     created_at: str
     updated_at: str
 
 
-class CreatedEndpoint(EndpointResponse, frozen=True, kw_only=True):
-    """A new endpoint with its signing secrets (Standard Webhooks): they are not shown again."""
+class ChangedEndpoint(EndpointResponse, frozen=True, kw_only=True):
+    """An endpoint, with those of its signing secrets that are new with this call: they are not shown again."""
 
-    secrets: tuple[str, ...]
+    secrets: tuple[str, ...] | UnsetType = UNSET
+
+
+EMPTY: Final = RotationRequest()
 
 
 class EndpointList(Struct, frozen=True, kw_only=True):
     data: list[EndpointResponse]
 
 
-def shown(endpoint: Endpoint) -> EndpointResponse:
-    """The endpoint as REST shows it."""
+def shown(endpoint: Endpoint, keys: Sequence[SigningKey]) -> EndpointResponse:
+    """The endpoint as REST shows it; `keys` are those that sign."""
     return EndpointResponse(
         id=endpoint.id,
         url=endpoint.url,
         headers=dict.fromkeys(endpoint.headers, MASK),
         enabled=endpoint.enabled,
         description=endpoint.description,
+        signing_keys=[_shown_key(key) for key in keys],
         created_at=timestamps.stored(endpoint.created_at),
         updated_at=timestamps.stored(endpoint.updated_at),
     )
+
+
+def _shown_key(key: SigningKey) -> SigningKeyResponse:
+    return SigningKeyResponse(
+        scheme=key.scheme,
+        public_key=key.public_key or UNSET,
+        created_at=timestamps.stored(key.created_at),
+        expires_at=timestamps.stored(key.expires_at) if key.expires_at else UNSET,
+    )
+
+
+def changed(endpoint: Endpoint, keys: Sequence[SigningKey], before: Sequence[str] = ()) -> ChangedEndpoint:
+    """The endpoint with those of its secrets that are not among those `before`."""
+    one = shown(endpoint, keys)
+    everything = {name: getattr(one, name) for name in one.__struct_fields__}
+    new = tuple(key.text for key in keys if key.scheme == "v1" and key.text not in before)
+    return ChangedEndpoint(**everything, secrets=new or UNSET)
 
 
 def unmasked(request: EndpointRequest, present: Mapping[str, str]) -> EndpointRequest:
@@ -78,6 +118,7 @@ def endpoint_of(deps: Deps, endpoint_id: str) -> Endpoint:
 
 def endpoints_router(deps: Deps) -> Router:
     """The routes below `/v2/webhook-endpoints`."""
+    keys_of = deps.endpoints.keys_of
 
     @post(
         "/",
@@ -88,17 +129,15 @@ def endpoints_router(deps: Deps) -> Router:
         dto=JsonBody[EndpointRequest],
         return_dto=None,
     )
-    async def create(data: JSONBody[EndpointRequest]) -> CreatedEndpoint:
+    async def create(data: JSONBody[EndpointRequest]) -> ChangedEndpoint:
         """Create an endpoint. It is sent every event from now on, in order, until each is accepted."""
         endpoint = await deps.endpoints.create(data)
-        one = shown(endpoint)
-        everything = {name: getattr(one, name) for name in one.__struct_fields__}
-        return CreatedEndpoint(**everything, secrets=endpoint.secrets)
+        return changed(endpoint, keys_of(endpoint))
 
     @get("/", operation_id="list_webhook_endpoints", summary="List webhook endpoints", responses=errors())
     async def list_endpoints() -> EndpointList:
         """All endpoints, oldest first: there are at most 100."""
-        return EndpointList(data=[shown(endpoint) for endpoint in deps.endpoints.all()])
+        return EndpointList(data=[shown(endpoint, keys_of(endpoint)) for endpoint in deps.endpoints.all()])
 
     @get(
         "/{endpoint_id:str}",
@@ -108,7 +147,8 @@ def endpoints_router(deps: Deps) -> Router:
     )
     async def get_endpoint(endpoint_id: FromPath[str]) -> EndpointResponse:
         """The endpoint, without its secrets."""
-        return shown(endpoint_of(deps, endpoint_id))
+        endpoint = endpoint_of(deps, endpoint_id)
+        return shown(endpoint, keys_of(endpoint))
 
     @post(
         "/{endpoint_id:str}",
@@ -119,10 +159,26 @@ def endpoints_router(deps: Deps) -> Router:
         dto=JsonBody[EndpointRequest],
         return_dto=None,
     )
-    async def update(endpoint_id: FromPath[str], data: JSONBody[EndpointRequest]) -> EndpointResponse:
+    async def update(endpoint_id: FromPath[str], data: JSONBody[EndpointRequest]) -> ChangedEndpoint:
         """Change what the body says. While an endpoint is not enabled, its events wait."""
-        request = unmasked(data, endpoint_of(deps, endpoint_id).headers)
-        return shown(await deps.endpoints.update(endpoint_id, request))
+        before = endpoint_of(deps, endpoint_id)
+        endpoint = await deps.endpoints.update(endpoint_id, unmasked(data, before.headers))
+        return changed(endpoint, keys_of(endpoint), before.secrets)
+
+    @post(
+        "/{endpoint_id:str}/rotate-secret",
+        status_code=200,
+        operation_id="rotate_webhook_secret",
+        summary="Give a webhook endpoint new signing keys",
+        responses=errors(404),
+        dto=JsonBody[RotationRequest],
+        return_dto=None,
+    )
+    async def rotate(endpoint_id: FromPath[str], data: JSONBody[RotationRequest] = EMPTY) -> ChangedEndpoint:
+        """Make a new key for each scheme that is on. Until the present ones expire, they sign beside the new ones."""
+        before = endpoint_of(deps, endpoint_id)
+        endpoint = await deps.endpoints.rotate(endpoint_id, data.overlap_seconds)
+        return changed(endpoint, keys_of(endpoint), before.secrets)
 
     @delete(
         "/{endpoint_id:str}",
@@ -134,5 +190,5 @@ def endpoints_router(deps: Deps) -> Router:
         """Delete the endpoint: events that wait for it are not sent any more."""
         await deps.endpoints.delete(endpoint_id)
 
-    handlers = [create, list_endpoints, get_endpoint, update, delete_endpoint]
+    handlers = [create, list_endpoints, get_endpoint, update, rotate, delete_endpoint]
     return Router("/webhook-endpoints", route_handlers=handlers, tags=["Webhook endpoints"])

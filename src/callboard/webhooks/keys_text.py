@@ -72,8 +72,9 @@ def key_of(secret: str) -> bytes:
 
 
 def public_key_of(private: str) -> str:
-    """The `whpk_` text of the public key that belongs to a `whsk_` one. Raises `InvalidSecret`."""
-    return _text(PUBLIC, _public_bytes(private_key_of(private)))
+    """The `whpk_` text of the public key that belongs to a `whsk_` one, which was checked. Raises `InvalidSecret`."""
+    both = _bytes(PRIVATE, private)
+    return _text(PUBLIC, both[ED25519_BYTES:] or _public_bytes(private_key_of(private)))
 
 
 def public_bytes_of(public: str) -> bytes:
