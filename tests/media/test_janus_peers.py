@@ -221,10 +221,12 @@ async def test_a_peer_who_falls_silent_has_not_lost_its_connection(engine: Media
             while (await engine.transport_state(anna.media)).publisher.received == 0:
                 await asyncio.sleep(0.05)
         anna.pause_video()
-        publisher = anna.media._publisher
+        watch = anna.media._publisher._watch
         async with asyncio.timeout(15):
-            while publisher._confirming is None or not publisher._confirming.done():
-                await asyncio.sleep(0.05)
+            while not watch.busy():
+                await asyncio.sleep(0.02)
+            while watch.busy():
+                await asyncio.sleep(0.02)
         assert not any(report.startswith("media down") for report in anna.reports)
         assert (await engine.transport_state(anna.media)).publisher.up
     finally:

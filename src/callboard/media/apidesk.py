@@ -35,7 +35,7 @@ class Front(Protocol):
 
     def say(self, text: str) -> bool: ...
 
-    def suspect(self, reason: str, *, confirm: bool) -> None: ...
+    def channel_lost(self, reason: str) -> None: ...
 
 
 class ApiDesk:
@@ -54,7 +54,7 @@ class ApiDesk:
 
     def channel_lost(self, reason: str) -> None:
         self._counters.channel_alarms += 1
-        self._front.suspect(f"the API channel was lost: {reason}", confirm=False)
+        self._front.channel_lost(reason)
 
     def channel_message(self, text: str) -> None:
         request = parse_request(text)

@@ -92,10 +92,12 @@ def reply_error(request_id: str, code: int, message: str) -> str:
 
 
 def choose_substream(layer: Layer, count: int, present: frozenset[int]) -> int | None:
-    """Which of `count` simulcast layers (0 the lowest) to ask Janus for; `None` when there is nothing to choose.
+    """Which of `count` simulcast layers (0 the lowest) to ask Janus for; `None` when there is nothing to
+    choose.
 
-    While a layer is not sent Janus makes do with a lower one, but if all that is `present` is higher it demands key
-    frames without end (janus.md §2b): then the lowest that is present. Nothing present means that nobody knows.
+    While a layer is not sent Janus makes do with a lower one, but if all that is `present` is higher it
+    demands key frames without end (janus.md §2b): then the lowest that is present. Nothing present means that
+    nobody knows.
     """
     if count < 2 or layer == "none":
         return None

@@ -27,13 +27,10 @@ RECHECK_DELAYS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 
 
 class Sections(Protocol):
-    """The subscriber, as this desk sees it."""
+    """The subscriber's feeds, as this desk sees them."""
 
-    @property
-    def sections(self) -> dict[str, Published]: ...
-
-    @property
-    def handle(self) -> SubscriberHandle | None: ...
+    sections: dict[str, Published]
+    handle: SubscriberHandle | None
 
 
 class LayerDesk:
@@ -41,9 +38,9 @@ class LayerDesk:
     come.
     """
 
-    def __init__(self, context: Context, subscriber: Sections) -> None:
+    def __init__(self, context: Context, feeds: Sections) -> None:
         self._context = context
-        self._subscriber = subscriber
+        self._feeds = feeds
         self._preferences = Preferences()
         self._applied: dict[str, Applied] = {}
         self._rechecks = 0
@@ -64,11 +61,8 @@ class LayerDesk:
         self._rechecks = 0
         self._wake.set()
 
-    def stop(self) -> None:
-        self._task.cancel()
-
     async def close(self) -> None:
-        self.stop()
+        self._task.cancel()
         await asyncio.wait([self._task])
 
     async def _run(self) -> None:
@@ -88,7 +82,7 @@ class LayerDesk:
 
     async def _apply(self) -> bool:
         """Tell Janus what differs; `False` when a simulcast layer that is still to come may change that."""
-        handle, sections = self._subscriber.handle, dict(self._subscriber.sections)
+        handle, sections = self._feeds.handle, dict(self._feeds.sections)
         self._applied = {mid: state for mid, state in self._applied.items() if mid in sections}
         if handle is None:
             return True

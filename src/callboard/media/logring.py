@@ -15,7 +15,12 @@ from typing import Final
 MAX_LINE: Final = 500
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m")
 # What Janus says of each plugin that we do not want, and of each probe of ours (`videoroom.py`).
-_NOISE: Final = ("has been disabled, skipping", '"configure" on unconfigured participant')
+# And of each peer that leaves last: it takes leave of a room that is gone.
+_NOISE: Final = (
+    "has been disabled, skipping",
+    '"configure" on unconfigured participant',
+    "janus_videoroom_leave_or_unpublish",
+)
 
 
 class LogRing:

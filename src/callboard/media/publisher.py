@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from callboard.media.candidates import parse_candidate
@@ -31,6 +31,7 @@ from callboard.media.janusevents import Event, Hangup, Media, WebRtcUp
 from callboard.media.room import MediaRoom, Published
 from callboard.media.sdp import Sdp, SdpError, Section, parse
 from callboard.media.splice import regroup
+from callboard.media.telling import LossWatch, call_soon
 from callboard.media.trickle import TricklePump
 from callboard.media.videoroom import PublisherHandle, Source
 
@@ -58,8 +59,7 @@ class Publisher:
         self._tracks: dict[str, Published] = {}
         self._up = False
         self._pump = TricklePump()
-        self._confirming: asyncio.Task[None] | None = None
-        self._lost: str | None = None
+        self._watch = LossWatch(context, self.transport, self._tell_lost)
 
     @property
     def joined(self) -> bool:
@@ -106,14 +106,12 @@ class Publisher:
 
     def abandon(self) -> None:
         """Publish nothing more, without a word to Janus."""
-        self._lost = self._lost or "closed"
+        self._watch.end("closed")
         self._tracks = {}
-        if self._confirming is not None:
-            self._confirming.cancel()
 
     async def _publish(self, offer_sdp: str, tracks: Sequence[PublishedTrack]) -> str:
-        if self._lost is not None:
-            raise MediaLost(f"the publish connection is over: {self._lost}")
+        if self._watch.over is not None:
+            raise MediaLost(f"the publish connection is over: {self._watch.over}")
         try:
             check_names(tracks)
             offer = parse(offer_sdp)
@@ -180,15 +178,15 @@ class Publisher:
         self._tracks = published
 
     def _on_event(self, event: Event) -> None:
-        if self._lost is not None:
+        if self._watch.over is not None:
             return
         match event:
             case WebRtcUp():
                 self._note_up()
             case Hangup(reason):
-                self._confirm(reason)
+                self._watch.hint(reason)
             case Media(receiving=False):
-                self._confirm("no media arrives")
+                self._watch.hint("no media arrives")
             case _:
                 pass
 
@@ -201,33 +199,16 @@ class Publisher:
     async def resync(self) -> None:
         """Ask what may have been missed. Raises `JanusTimeout`, `JanusGone`."""
         state = await self.transport()
-        if state.up and self._lost is None:
+        if state.up and self._watch.over is None:
             self._note_up()
         elif state.ended and self.joined:
-            self._confirm("the connection had ended when it was asked for")
+            self._watch.hint("the connection had ended when it was asked for")
 
-    def _confirm(self, hint: str) -> None:
-        if self._confirming is None or self._confirming.done():
-            self._confirming = asyncio.create_task(self._ask_whether_lost(hint), name="confirm media down")
-
-    async def _ask_whether_lost(self, hint: str) -> None:
-        await asyncio.sleep(self._context.settings.confirm_delay)
-        try:
-            state = await self.transport()
-        except (JanusTimeout, JanusGone) as error:
-            log.info("cannot confirm that a publish connection is gone (%s): %s", hint, error)
-            return
-        if state.ended and self._lost is None:
-            self._lost = hint
-            self._tracks = {}
-            self._context.counters.publisher_losses += 1
-            self._room.changed()
-            call_soon(self._listener.media_down, hint)
-
-
-def call_soon(callback: Callable[..., None], *arguments: object) -> None:
-    """Tell a listener in its own turn of the loop: an exception in there is its own."""
-    asyncio.get_running_loop().call_soon(callback, *arguments)
+    def _tell_lost(self, reason: str) -> None:
+        self._tracks = {}
+        self._context.counters.publisher_losses += 1
+        self._room.changed()
+        call_soon(self._listener.media_down, reason)
 
 
 def check_names(tracks: Sequence[PublishedTrack]) -> None:

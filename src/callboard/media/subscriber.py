@@ -3,9 +3,9 @@
 Owns: `Subscriber`.
 
 Always holds: one task negotiates, one offer at a time: offer, answer, `start`, and the first time also ICE
-and DTLS up, before the next (a second offer before ICE started kills the connection, janus.md §4.1). What is
-wanted is compared with what Janus has, again and again, until nothing is left to do. When it is unknown what
-Janus has, the connection is given up and `subscriber_down` says so.
+and DTLS up, before the next (a second offer before ICE started kills the connection, janus.md §4.1). It works
+until nothing is left to do. When it is unknown what Janus has, the connection is given up and
+`subscriber_down` says so.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Collection
-from typing import Final
 
 from callboard.media.apichannel import ApiChannel
 from callboard.media.apidesk import ApiDesk
@@ -28,22 +27,15 @@ from callboard.media.contract import (
     Subscription,
     TransportState,
 )
-from callboard.media.enginesdp import for_engine
 from callboard.media.exchange import Exchange, NegotiationError
+from callboard.media.feeds import Feeds
 from callboard.media.janusevents import Event, Hangup, Trickle, WebRtcUp
-from callboard.media.layers import LayerDesk
-from callboard.media.plan import Plan, plan
-from callboard.media.publisher import call_soon
-from callboard.media.room import MediaRoom, Published
-from callboard.media.sdp import Sdp, SdpError, Section, parse
+from callboard.media.room import MediaRoom
+from callboard.media.sdp import SdpError, Section, parse
 from callboard.media.splice import API_MID, compose_offer, split_answer
-from callboard.media.trickle import TricklePump
-from callboard.media.videoroom import NO_SUCH_FEED, Offered, Source, SubscriberHandle
+from callboard.media.telling import LossWatch, call_soon
 
 log = logging.getLogger("callboard.media")
-
-FEED_ATTEMPTS: Final = 6
-FEED_DELAY: Final = 0.1
 
 
 class Subscriber:
@@ -53,51 +45,40 @@ class Subscriber:
         self, context: Context, room: MediaRoom, peer_id: str, sdp_session: int, listener: PeerListener
     ) -> None:
         self._context = context
-        self._room = room
         self._peer_id = peer_id
         self._listener = listener
         self._sdp_session = sdp_session
         self._sdp_version = 0
-        self._wanted: dict[tuple[str, str], Subscription] = {}
-        self._refused: set[Source] = set()
-        self._sections: dict[str, Published] = {}
-        self._media: Sdp | None = None
-        self._unanswered = False
+        self._feeds = Feeds(context, room, f"sub {peer_id[:60]}", self._on_event)
+        self._exchange = Exchange(self._send_offer, context.settings.answer_deadline)
+        self._watch = LossWatch(context, self.transport, self._tell_lost)
+        self._channel: ApiChannel | None = None
         self._offer_due = True
         self._restart_due = False
-        self._handle: SubscriberHandle | None = None
-        self._channel: ApiChannel | None = None
-        self._exchange = Exchange(self._send_offer, context.settings.answer_deadline)
         self._up = asyncio.Event()
         self._wake = asyncio.Event()
-        self._pump = TricklePump()
-        self._desk = ApiDesk(context.counters, self)
-        self._layers = LayerDesk(context, self)
         self._work: asyncio.Task[None] | None = None
-        self._reports: set[asyncio.Task[None]] = set()
-        self._lost: str | None = None
 
-    # What the peer asks for. None of these wait.
+    # What is asked of it. None of these wait.
 
     def start(self) -> None:
         """Begin: the first offer holds the API channel only."""
-        if self._work is None and self._lost is None:
+        if self._work is None and self._watch.over is None:
             self._work = asyncio.create_task(self._run(), name=f"subscriber {self._peer_id}")
             self._wake.set()
 
     def want(self, tracks: Collection[Subscription]) -> None:
-        """The complete set. Sound goes before pictures if there are more than a connection holds."""
-        ordered = sorted(tracks, key=lambda track: track.kind)
-        self._wanted = {(track.peer_id, track.track_id): track for track in ordered}
-        self._layers.keep(self._wanted)
-        self.changed()
+        """The complete set of tracks."""
+        self._feeds.want(tracks)
+        self._wake.set()
 
     def changed(self) -> None:
         """Somebody in the room publishes something else than before."""
-        self._refused.clear()
+        self._feeds.retry()
         self._wake.set()
 
     def answer(self, sdp: str) -> None:
+        """Take the client's answer."""
         self._exchange.answer(sdp)
 
     def resend(self) -> None:
@@ -122,66 +103,52 @@ class Subscriber:
             return True
         # Our API section is the first in the client's eyes, and does not exist in Janus's.
         place = {"sdpMid": mid} if isinstance(mid, str) else {"sdpMLineIndex": 0 if index == 1 else 1}
-        return self._pump.put({"candidate": parsed.render(), **place})
+        return self._feeds.pump.put({"candidate": parsed.render(), **place})
 
-    # What others need to know.
+    # For the desk that answers the client on its API channel.
 
     @property
     def api_channel_open(self) -> bool:
         return self._channel is not None and self._channel.is_open
 
-    @property
-    def sections(self) -> dict[str, Published]:
-        """What each of Janus's sections carries (by mid)."""
-        return self._sections
-
-    @property
-    def handle(self) -> SubscriberHandle | None:
-        return self._handle
-
     def find(self, kind: str, track_id: str) -> tuple[str, str] | None:
         """The wanted track that a request of the client means: `(peer id, track id)`."""
-        for key, track in self._wanted.items():
-            if track.track_id == track_id and track.kind == kind:
-                return key
-        return None
+        return self._feeds.find(kind, track_id)
+
+    def prefer(self, key: tuple[str, str], preference: Preference) -> None:
+        """How the client wants to receive a track."""
+        self._feeds.layers.prefer(key, preference)
 
     def say(self, text: str) -> bool:
         """Send the client a message on its API channel."""
         return self._channel is not None and self._channel.send(text)
 
-    def prefer(self, key: tuple[str, str], preference: Preference) -> None:
-        """How the client wants to receive a track."""
-        self._layers.prefer(key, preference)
-
-    async def transport(self) -> TransportState | None:
-        """Ask Janus; `None` while nothing was subscribed to. Raises `JanusTimeout`, `JanusGone`."""
-        if self._handle is None:
-            return None
-        return await self._context.admin.transport(self._context.session.id, self._handle.handle.id)
+    def channel_lost(self, reason: str) -> None:
+        """Without the API channel a client cannot play what is unmuted: the connection is of no use."""
+        self._watch.lost(f"the API channel was lost: {reason}")
 
     # The end.
 
-    def abandon(self) -> None:
-        """Negotiate nothing more, report nothing more, without a word to Janus."""
-        self._lost = self._lost or "closed"
-        self._layers.stop()
-        for task in (self._work, *self._reports):
-            if task is not None:
-                task.cancel()
+    async def transport(self) -> TransportState | None:
+        """Ask Janus; `None` while nothing was subscribed to. Raises `JanusTimeout`, `JanusGone`."""
+        return await self._feeds.transport()
+
+    def abandon(self) -> list[asyncio.Task[None]]:
+        """Negotiate nothing more, report nothing more, without a word to Janus. The tasks that this ends."""
+        tasks = self._watch.end("closed")
+        if self._work is not None:
+            self._work.cancel()
+            tasks.append(self._work)
+        return tasks
 
     async def close(self, *, detach: bool) -> None:
         """Close the API channel and give the handle back. Bounded time."""
-        self.abandon()
-        tasks = [task for task in (self._work, *self._reports) if task is not None]
+        tasks = self.abandon()
         if tasks:
             await asyncio.wait(tasks)
-        await self._layers.close()
-        await self._pump.close()
         if self._channel is not None:
             await self._channel.close()
-        if detach and self._handle is not None:
-            await self._handle.handle.detach()
+        await self._feeds.close(detach=detach)
 
     # The one task that negotiates.
 
@@ -189,7 +156,7 @@ class Subscriber:
         settings = self._context.settings
         try:
             self._channel = await ApiChannel.create(
-                self._desk,
+                ApiDesk(self._context.counters, self),
                 self._context.addresses,
                 settings.port_range,
                 settings.public_address,
@@ -199,130 +166,50 @@ class Subscriber:
             while True:
                 await self._wake.wait()
                 self._wake.clear()
-                await self._settle()
+                await self._settle(self._channel)
         except (JanusTimeout, JanusGone, OSError) as error:
-            self.suspect(str(error), confirm=False)
+            self._watch.lost(str(error))
 
-    async def _settle(self) -> None:
+    async def _settle(self, channel: ApiChannel) -> None:
         try:
-            while await self._step():
+            while await self._step(channel):
                 pass
         except (NegotiationError, SdpError, JanusError) as error:
             log.info("negotiation with peer %s failed: %s", self._peer_id, error)
             self._context.counters.negotiation_failures += 1
             call_soon(self._listener.negotiation_failed, str(error))
 
-    async def _step(self) -> bool:
+    async def _step(self, channel: ApiChannel) -> bool:
         """Do the next thing; `False` when there is none."""
-        if not self._unanswered:
+        if not self._feeds.unanswered:
             if self._restart_due:
-                await self._restart()
-            elif todo := self._plan():
-                await self._subscribe(todo)
-            self._rename()
+                self._restart_due = False
+                await channel.restart()
+                self._offer_due = True
+                await self._feeds.restart()
+            elif await self._feeds.update():
+                self._offer_due = True
         if not self._offer_due:
             return False
-        await self._negotiate()
+        await self._negotiate(channel)
         return True
 
-    def _find_wanted(self) -> dict[Source, Published]:
-        found = (self._room.find(*key) for key in self._wanted)
-        return {published.source: published for published in found if published is not None}
-
-    def _plan(self) -> Plan:
-        wanted = [source for source in self._find_wanted() if source not in self._refused]
-        return plan(wanted, {mid: published.source for mid, published in self._sections.items()})
-
-    def _rename(self) -> None:
-        """A section may keep its source while the publisher calls the track something else."""
-        wanted = self._find_wanted()
-        for mid, published in self._sections.items():
-            now = wanted.get(published.source, published)
-            if (now.stream_id, now.track_id) != (published.stream_id, published.track_id):
-                self._sections[mid] = now
-                self._offer_due = True
-
-    async def _restart(self) -> None:
-        self._restart_due = False
-        assert self._channel is not None
-        await self._channel.restart()
-        if self._handle is not None:
-            await self._pump.hold()
-            self._take_offer(await self._handle.restart())
-        self._offer_due = True
-
-    async def _subscribe(self, todo: Plan) -> None:
-        """Carry out a plan at Janus. Feeds that are not there (yet) are tried a few times, then left alone."""
-        wanted = self._find_wanted()
-        await self._pump.hold()
-        for attempt in range(FEED_ATTEMPTS):
-            try:
-                async with self._layers.lock:
-                    offered = await self._ask(todo)
-                    if offered is not None:
-                        self._note(offered, wanted)
-            except JanusError as error:
-                if error.code != NO_SUCH_FEED:
-                    raise
-                self._context.counters.subscribe_retries += 1
-                if attempt == FEED_ATTEMPTS - 1:
-                    self._refused.update(culprits(todo.add, error.reason))
-                await asyncio.sleep(FEED_DELAY * 2**attempt)
-                todo, wanted = self._plan(), self._find_wanted()
-                if todo:
-                    continue
-            else:
-                # Janus left out without a word what its publisher has disabled.
-                carried = {published.source for published in self._sections.values()}
-                self._refused.update(source for source in todo.add if source not in carried)
-            break
-        if self._handle is not None and not self._unanswered:
-            self._pump.release(self._handle.handle)
-        self._layers.wake()
-
-    async def _ask(self, todo: Plan) -> Offered | None:
-        if self._handle is not None:
-            return await self._handle.update(todo.add, todo.remove)
-        attached = await self._context.session.attach(self._on_event, f"sub {self._peer_id[:60]}")
-        handle = SubscriberHandle(attached)
-        try:
-            offered = await handle.join(self._room.name, todo.add)
-        except BaseException:
-            await asyncio.shield(attached.detach())
-            raise
-        self._handle = handle
-        return offered
-
-    def _note(self, offered: Offered, wanted: dict[Source, Published]) -> None:
-        known = {published.source: published for published in self._sections.values()} | wanted
-        self._sections = {mid: known[source] for mid, source in offered.sources.items() if source in known}
-        self._take_offer(offered.sdp)
-
-    def _take_offer(self, sdp: str) -> None:
-        self._media = parse(sdp)
-        self._unanswered = True
-        self._offer_due = True
-
-    async def _negotiate(self) -> None:
-        assert self._channel is not None
+    async def _negotiate(self, channel: ApiChannel) -> None:
         self._sdp_version += 1
-        names = {mid: (item.stream_id, item.track_id) for mid, item in self._sections.items()}
-        offer = compose_offer(self._media, self._channel.section, names, self._sdp_session, self._sdp_version)
-        api, media = split_answer(parse(await self._exchange.offer(offer)), self._media)
-        self._accept_channel(api)
-        if media is not None and self._unanswered and self._handle is not None:
-            await self._handle.start(for_engine(media, self._context.codecs))
-            self._unanswered = False
-            self._pump.release(self._handle.handle)
+        feeds = self._feeds
+        offer = compose_offer(feeds.media, channel.section, feeds.names(), self._sdp_session, self._sdp_version)
+        api, media = split_answer(parse(await self._exchange.offer(offer)), feeds.media)
+        self._accept(channel, api)
+        if media is not None and feeds.unanswered:
+            await feeds.answer(media)
             await self._wait_until_up()
         self._context.counters.answers_applied += 1
         self._offer_due = False
 
-    def _accept_channel(self, section: Section) -> None:
+    def _accept(self, channel: ApiChannel, section: Section) -> None:
         """Media does not depend on the API channel: what is wrong with it is said, and that is all."""
-        assert self._channel is not None
         try:
-            self._channel.accept(section)
+            channel.accept(section)
         except SdpError as error:
             self._context.counters.channel_alarms += 1
             log.warning("peer %s has no API channel: %s", self._peer_id, error)
@@ -343,50 +230,23 @@ class Subscriber:
         self._context.counters.offers_sent += 1
         call_soon(self._listener.send_offer, sdp)
 
-    # Hints that something is wrong.
-
-    def suspect(self, reason: str, *, confirm: bool) -> None:
-        """After a moment report the connection as lost; with `confirm` only if Janus says so when asked."""
-        task = asyncio.create_task(self._report(reason, confirm), name="confirm subscriber down")
-        self._reports.add(task)
-        task.add_done_callback(self._reports.discard)
-
-    async def _report(self, reason: str, confirm: bool) -> None:
-        await asyncio.sleep(self._context.settings.confirm_delay)
-        if confirm:
-            try:
-                state = await self.transport()
-            except (JanusTimeout, JanusGone) as error:
-                log.info("cannot confirm that a subscribe connection is gone (%s): %s", reason, error)
-                return
-            if state is None or not state.ended:
-                return
-        elif not await self._context.session.settled():
-            return  # the engine as a whole is gone, and that is told elsewhere
-        if self._lost is None:
-            self._lost = reason
-            self._context.counters.subscriber_losses += 1
-            call_soon(self._listener.subscriber_down, reason)
-            if self._work is not None:
-                self._work.cancel()
+    def _tell_lost(self, reason: str) -> None:
+        self._context.counters.subscriber_losses += 1
+        if self._work is not None:
+            self._work.cancel()
+        call_soon(self._listener.subscriber_down, reason)
 
     def _on_event(self, event: Event) -> None:
-        if self._lost is not None:
+        if self._watch.over is not None:
             return
         match event:
             case WebRtcUp():
                 self._up.set()
             case Hangup(reason):
-                self.suspect(reason, confirm=True)
+                self._watch.hint(reason)
             case Trickle(candidate):
                 index = candidate.get("sdpMLineIndex")
                 shifted = {**candidate, "sdpMLineIndex": index + 1 if isinstance(index, int) else 1}
                 self._listener.send_trickle(TARGET_SUBSCRIBE, shifted)
             case _:
                 pass
-
-
-def culprits(sources: Collection[Source], reason: str) -> list[Source]:
-    """Which of `sources` Janus means by `No such feed (3)`; all of them when it does not say."""
-    named = [source for source in sources if f"({source.feed})" in reason]
-    return named or list(sources)

@@ -100,7 +100,7 @@ class Front:
     def __init__(self) -> None:
         self.said: list[str] = []
         self.preferred: list[tuple[tuple[str, str], Preference]] = []
-        self.suspicions: list[str] = []
+        self.losses: list[str] = []
 
     def find(self, kind: str, track_id: str) -> tuple[str, str] | None:
         return ("peer", "T") if (kind, track_id) == ("video", "T") else None
@@ -112,8 +112,8 @@ class Front:
         self.said.append(text)
         return True
 
-    def suspect(self, reason: str, *, confirm: bool) -> None:
-        self.suspicions.append(reason)
+    def channel_lost(self, reason: str) -> None:
+        self.losses.append(reason)
 
 
 def test_requests_are_answered_at_once() -> None:
@@ -136,7 +136,7 @@ def test_a_lost_channel_is_an_alarm() -> None:
     desk.channel_opened()
     desk.channel_late()
     desk.channel_lost("gone")
-    assert front.suspicions == ["the API channel was lost: gone"]
+    assert front.losses == ["gone"]
     assert (counters.channels_opened, counters.channel_alarms) == (1, 2)
 
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from callboard.media.apiprotocol import Preference
 from callboard.media.exchange import Exchange, NegotiationError
+from callboard.media.feeds import culprits
 from callboard.media.plan import plan
 from callboard.media.preferences import Applied, Preferences, difference, settled, target
 from callboard.media.room import MediaRoom, Published
 from callboard.media.splice import MAX_MEDIA_SECTIONS
-from callboard.media.subscriber import culprits
 from callboard.media.videoroom import Change, Source
 
 SOURCES = st.builds(Source, st.sampled_from("123456"), st.sampled_from("012"))
