@@ -62,6 +62,7 @@ class Media:
         self._changing = asyncio.Lock()
         self._node = ""
         self._ended = False
+        self._retired: list[Connections] = []
 
         def connections() -> Connections:
             return Connections(
@@ -103,12 +104,12 @@ class Media:
     async def close(self) -> None:
         """Say goodbye and stop. Idempotent. What the server says of media from now on is not listened to."""
         self._ended = True
-        await self.connections.close()
+        await asyncio.gather(self.connections.close(), *(old.close() for old in self._retired))
 
     async def cut_off(self) -> None:
         """Stop without saying goodbye. Idempotent. What the server says of media from now on is not listened to."""
         self._ended = True
-        await self.connections.cut_off()
+        await asyncio.gather(self.connections.cut_off(), *(old.cut_off() for old in self._retired))
 
     # -- publishing
 
@@ -210,7 +211,9 @@ class Media:
             return
         async with self._changing:
             old, self.connections = self.connections, self._make_connections()
+            self._retired.append(old)
             await asyncio.shield(old.close())
+            self._retired.remove(old)
             await self.connections.publishing.negotiate()
             for published in old.publishing.published.values():
                 make = self._makers.pop(published.track.id)

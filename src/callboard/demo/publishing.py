@@ -27,6 +27,7 @@ from callboard.demo.internals import cut_off
 from callboard.demo.media_tracks import PacedTrack
 from callboard.demo.sections import parse, without_idle_tracks
 from callboard.demo.settled import settled
+from callboard.demo.steady import Steady
 
 Exchange = Callable[[str, dict[str, dict[str, Any]]], Awaitable[str]]
 """Takes an offer's SDP and the tracks as signalled to the server, which returns the answer's SDP."""
@@ -61,6 +62,7 @@ class Publishing:
         self._connection.createDataChannel("ion-sfu", protocol="SCTP")
         self._exchange = exchange
         self._order = asyncio.Lock()
+        self._steady = Steady()
         self.published: dict[str, Published] = {}
 
     @property
@@ -106,16 +108,22 @@ class Publishing:
 
     async def close(self) -> None:
         """Say goodbye and stop. Idempotent."""
+        await self._steady.done()
         await self._connection.close()
 
     async def cut_off(self) -> None:
         """Stop without saying goodbye. Idempotent."""
+        await self._steady.done()
         await cut_off(self._connection)
 
     async def _negotiate(self, exchange: Exchange) -> None:
         connection = self._connection
         await settled(connection)
-        await connection.setLocalDescription(await connection.createOffer())
-        offer = without_idle_tracks(parse(connection.localDescription.sdp))
-        answer = await exchange(offer.text(), self.signalled())
-        await connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
+        offer = await self._steady.run(_offer(connection))
+        answer = await exchange(without_idle_tracks(parse(offer)).text(), self.signalled())
+        await self._steady.run(connection.setRemoteDescription(RTCSessionDescription(answer, "answer")))
+
+
+async def _offer(connection: RTCPeerConnection) -> str:
+    await connection.setLocalDescription(await connection.createOffer())
+    return str(connection.localDescription.sdp)

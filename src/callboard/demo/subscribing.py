@@ -35,6 +35,7 @@ from callboard.demo.candidates import candidate_of
 from callboard.demo.internals import cut_off, follow_ice_restart
 from callboard.demo.sections import Description, merge, parse, split, tracks_sent
 from callboard.demo.settled import settled
+from callboard.demo.steady import Steady
 
 EARLY_CANDIDATES = 100
 log = logging.getLogger("callboard.demo.subscribing")
@@ -64,6 +65,7 @@ class Subscribing:
         self._counts: Counter[str] = Counter()
         self._readers: set[asyncio.Task[None]] = set()
         self._order = asyncio.Lock()
+        self._steady = Steady()
         self._mids: list[str] = []
         self._early: deque[RTCIceCandidate] = deque(maxlen=EARLY_CANDIDATES)
 
@@ -97,7 +99,7 @@ class Subscribing:
         for connection, part in ((self._media, parts.media), (self._channel, parts.channel)):
             if part is not None:
                 await settled(connection)
-                answers.append(await _answer(connection, part))
+                answers.append(await self._steady.run(_answer(connection, part)))
         self._mids = [section.mid for section in offer.sections]
         early = list(self._early)
         self._early.clear()
@@ -138,8 +140,8 @@ class Subscribing:
         await self._stop(cut_off)
 
     async def _stop(self, stop: Callable[[RTCPeerConnection], Awaitable[None]]) -> None:
-        await stop(self._media)
-        await stop(self._channel)
+        await self._steady.done()
+        await asyncio.gather(stop(self._media), stop(self._channel))
         for reader in self._readers:
             reader.cancel()
         await asyncio.gather(*self._readers, return_exceptions=True)

@@ -7,6 +7,7 @@ offer in which the channel's section comes from another connection than the medi
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -343,3 +344,31 @@ async def test_new_ice_credentials_of_the_server_are_followed_once(offerer: Offe
     assert not follow_ice_restart(connection, offer)
     assert follow_ice_restart(connection, restarted)
     assert not follow_ice_restart(connection, restarted)
+
+
+async def test_closing_while_an_offer_is_being_answered_leaves_no_socket_open(offerer: Offerer) -> None:
+    for yields in range(12):  # cancelled earlier and earlier, later and later in the gathering of candidates
+        watcher = Watcher()
+        await offerer.channel.setLocalDescription(await offerer.channel.createOffer())
+        offer = renamed(parse(offerer.channel.localDescription.sdp), "1000").text()
+        answering = asyncio.create_task(watcher.subscribing.answer(offer))
+        for _ in range(yields):
+            await asyncio.sleep(0)
+        answering.cancel()
+        await watcher.subscribing.close()
+        await asyncio.gather(answering, return_exceptions=True)
+    gc.collect()  # an open socket would warn now, and warnings are errors
+
+
+async def test_closing_while_an_offer_is_being_made_leaves_no_socket_open(answerer: Answerer) -> None:
+    for yields in range(12):
+        publishing = Publishing((), answerer.exchange)
+        offering = asyncio.create_task(publishing.negotiate())
+        for _ in range(yields):
+            await asyncio.sleep(0)
+        if yields % 2:
+            offering.cancel()
+        await publishing.close()
+        offering.cancel()
+        await asyncio.gather(offering, return_exceptions=True)
+    gc.collect()
