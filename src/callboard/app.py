@@ -9,6 +9,7 @@ database stops writing, the process ends: another one starts from what is durabl
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 import random
 import secrets
@@ -112,6 +113,22 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
+class DataInUse(Exception):  # noqa: N818 - it is what is the case
+    """Another server works in this data folder."""
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock. Raises `DataInUse`: two servers on one SQLite file would each believe that all live
+    rooms are theirs. The lock goes with the process, however it ends (flock(2))."""
+    with (folder / "callboard.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DataInUse(f"another server works in {folder} (data_dir): each needs a folder of its own") from None
+        yield
+
+
 class HttpServer(uvicorn.Server):
     """uvicorn, without its own signal handling: it would end the process before the parts are stopped."""
 
@@ -172,6 +189,7 @@ class Callboard:
     async def _start(self, parts: AsyncExitStack) -> None:
         settings = self.settings
         await asyncio.to_thread(Path(settings.data_dir).mkdir, parents=True, exist_ok=True)
+        parts.enter_context(alone_in(Path(settings.data_dir)))
         self.database = open_database(database_url(settings))
         self.database.on_stop(self._database_stopped)
         await self.database.open()

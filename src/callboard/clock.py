@@ -44,6 +44,13 @@ class Ids(Protocol):
         """A random UUID (version 4), in its canonical text form."""
         ...
 
+    def time_uuid(self, now: int) -> str:
+        """A UUID that begins with `now` in milliseconds (version 7, RFC 9562 §5.7), in its canonical text form.
+
+        For what is stored in the order of time: its index then grows at one end, which is a fifth cheaper.
+        """
+        ...
+
 
 class RandomIds:
     """Ids from an unpredictable source, or, with a seed, a repeatable one for tests."""
@@ -60,3 +67,9 @@ class RandomIds:
 
     def uuid(self) -> str:
         return str(uuid.UUID(int=self._random.getrandbits(128), version=4))
+
+    def time_uuid(self, now: int) -> str:
+        milliseconds = (now // 1_000_000) & 0xFFFF_FFFF_FFFF
+        chance = self._random.getrandbits(74)
+        number = milliseconds << 80 | 7 << 76 | (chance >> 62) << 64 | 2 << 62 | chance & 0x3FFF_FFFF_FFFF_FFFF
+        return str(uuid.UUID(int=number))

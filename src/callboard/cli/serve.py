@@ -9,7 +9,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from callboard.app import Callboard
+from callboard.app import Callboard, DataInUse
 from callboard.cli.common import ConfigOption, settings_from
 from callboard.database import DatabaseStopped
 from callboard.media import EngineStartError
@@ -21,12 +21,13 @@ FAILED = 1
 def serve(config: ConfigOption = None) -> None:
     """Run a server until Ctrl-C or SIGTERM. Prints its address, the keys, a management token and a room to join."""
     settings = settings_from(config)
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it announces what we announce
     logging.basicConfig(
         level=settings.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     try:
         clean = uvloop.run(Callboard(settings).serve(_announce))
-    except (EngineStartError, DatabaseStopped, VaultError) as error:
+    except (EngineStartError, DatabaseStopped, DataInUse, VaultError) as error:
         Console(stderr=True).print(f"callboard cannot start: {error}", markup=False)
         raise typer.Exit(FAILED) from None
     except KeyboardInterrupt:

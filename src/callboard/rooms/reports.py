@@ -63,7 +63,7 @@ class Person:
 def fact(room: Room, session: Session | None, moment: Moment, payload: Payload, peer_id: str = "") -> Fact:
     """A fact of the session, or, while no session is open, of the room."""
     return Fact(
-        id=moment.ids.uuid(),
+        id=moment.ids.time_uuid(moment.now),
         payload=payload,
         stream=session.id if session else room.id,
         at=moment.now,

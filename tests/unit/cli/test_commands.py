@@ -112,3 +112,15 @@ def test_listening_to_a_server_that_is_not_there_says_so(tmp_path: Path) -> None
     assert done.returncode == 1
     assert "refused" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_two_servers_in_one_data_folder_are_refused(tmp_path: Path) -> None:
+    import fcntl
+
+    (tmp_path / "callboard-data").mkdir()
+    with (tmp_path / "callboard-data" / "callboard.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        done = callboard(tmp_path, "serve", CALLBOARD_SERVER__PORT="0")
+    assert done.returncode == 1
+    assert "data_dir" in done.stderr
+    assert "Traceback" not in done.stderr
