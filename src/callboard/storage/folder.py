@@ -58,7 +58,7 @@ _Result = TypeVar("_Result")
 
 
 class Folder:
-    """`Storage` below `root`, which must exist.
+    """`Storage` below `root`, which must exist. `root` may be read and not changed.
 
     `name` is the location in `local://<name>/<key>`; `base_url` is where the HTTP server serves keys; the first of
     `secrets` signs URLs, each of them verifies them.
@@ -67,14 +67,14 @@ class Folder:
     scheme: Scheme = "local"
 
     def __init__(self, root: Path, name: str, base_url: str, secrets: Sequence[bytes], clock: Clock) -> None:
-        self._root = root
+        self.root = root
         self._name = name
         self._base_url = base_url
         self._secrets = links.check_secrets(secrets)
         self._clock = clock
 
     def __repr__(self) -> str:
-        return f"Folder({str(self._root)!r})"
+        return f"Folder({str(self.root)!r})"
 
     def uri(self, key: str) -> str:
         return f"{self.scheme}://{self._name}/{key}"
@@ -84,8 +84,8 @@ class Folder:
     ) -> Stored:
         target = self._path("put_file", key)
         async with Source(path) as source:
-            await self._run("put_file", key, 0, disk.check_space, self._root, source.size)
-            incoming = disk.Incoming(self._root)
+            await self._run("put_file", key, 0, disk.check_space, self.root, source.size)
+            incoming = disk.Incoming(self.root)
             try:
                 await self._run("put_file", key, 0, incoming.open)
                 while data := await source.block():
@@ -120,13 +120,13 @@ class Folder:
             await self._run("read", key, 0, file.close)
 
     async def delete(self, key: str) -> None:
-        await self._run("delete", key, 0, disk.remove, self._root, self._path("delete", key))
+        await self._run("delete", key, 0, disk.remove, self.root, self._path("delete", key))
 
     async def list(self, prefix: str = "") -> AsyncGenerator[Entry, None]:
         below = check_prefix(prefix, "list")
-        folders = [self._path("list", f"{below}/x").parent if below else self._root]
+        folders = [self._path("list", f"{below}/x").parent if below else self.root]
         while folders:
-            entries, inner = await self._run("list", prefix, 0, disk.scan, self._root, folders.pop())
+            entries, inner = await self._run("list", prefix, 0, disk.scan, self.root, folders.pop())
             folders += inner
             for entry in entries:
                 yield entry
@@ -153,16 +153,16 @@ class Folder:
 
     async def remove_leftovers(self) -> int:
         """Remove what processes that were killed were writing; how many files that were. For the start."""
-        return await self._run("remove_leftovers", "", 0, disk.remove_leftovers, self._root)
+        return await self._run("remove_leftovers", "", 0, disk.remove_leftovers, self.root)
 
     def _now(self) -> int:
         return self._clock.now() // NANOSECONDS
 
     def _path(self, operation: str, key: str) -> Path:
-        path = self._root / check_key(key, operation)
+        path = self.root / check_key(key, operation)
         if key.split("/", 1)[0] == disk.INCOMING:
             raise InvalidKeyError(operation, self.uri(key), f"{disk.INCOMING!r} is where files are being written")
-        if not path.parent.resolve().is_relative_to(self._root.resolve()):
+        if not path.parent.resolve().is_relative_to(self.root.resolve()):
             raise InvalidKeyError(operation, self.uri(key), "a symbolic link leads out of the folder")
         return path
 
@@ -188,7 +188,7 @@ class Folder:
     def _fault(self, operation: str, key: str, error: OSError) -> StorageError:
         kind = _KINDS.get(error.errno or 0, UnreachableError)
         if isinstance(error, FileNotFoundError):
-            kind = NoSuchObjectError if self._root.is_dir() else NoSuchBucketError
+            kind = NoSuchObjectError if self.root.is_dir() else NoSuchBucketError
         elif kind is InvalidKeyError and operation != "put_file":
             kind = NoSuchObjectError
         return kind(operation, self.uri(key), error.strerror or type(error).__name__)

@@ -18,7 +18,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from callboard.clock import NANOSECONDS
 from callboard.storage.interface import Entry
 
-_RANGE = re.compile(r"bytes[ \t]*=[ \t]*(?:(\d{1,19})-(\d{1,19})?|-(\d{1,19}))[ \t]*", re.IGNORECASE | re.ASCII)
+_RANGE = re.compile(r"bytes=[ \t]*(?:(\d{1,19})-(\d{1,19})?|-(\d{1,19}))[ \t]*", re.IGNORECASE | re.ASCII)
 _ENTITY_TAG = re.compile(r'(?:W/)?"[^"]*"')
 
 
@@ -106,7 +106,7 @@ def _is_same(if_range: str | None, entry: Entry) -> bool:
     if if_range is None:
         return True
     value = if_range.strip()
-    return value in {entry.etag, http_date(entry.modified_at)} and not value.startswith("W/")
+    return bool(value) and value in {entry.etag, http_date(entry.modified_at)} and not value.startswith("W/")
 
 
 def _is_not_modified(headers: Mapping[str, str], entry: Entry) -> bool:
