@@ -19,7 +19,9 @@ from callboard.media import (
     MediaError,
     MediaLost,
     MediaSettings,
+    MediaUnavailable,
 )
+from callboard.media import engine as engine_module
 from callboard.media.testing import DirectPeer, running_engine
 
 pytestmark = [pytest.mark.faults, pytest.mark.media, pytest.mark.timeout(60)]
@@ -154,6 +156,16 @@ async def test_a_janus_that_will_not_start_gives_the_end_of_its_log(tmp_path: Pa
     with pytest.raises(EngineStartError, match=r"ended with code 127(.|\n)*libnice\.so\.10"):
         await engine.start()
     assert not engine.running
+    await engine.stop()
+
+
+async def test_without_an_engine_no_peer_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "OPEN_DEADLINE", 0.05)
+    engine = MediaEngine(MediaSettings(), RandomIds())
+    anna = DirectPeer(engine, "room", "anna")
+    with pytest.raises(MediaUnavailable, match="not running"):
+        await anna.enter()
+    await anna.vanish()
     await engine.stop()
 
 

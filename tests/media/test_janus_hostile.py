@@ -19,7 +19,9 @@ from callboard.media import (
     PublishedTrack,
     Subscription,
 )
+from callboard.media.room import Published
 from callboard.media.testing import ColouredVideo, DirectPeer, running_engine
+from callboard.media.videoroom import Source
 
 pytestmark = [pytest.mark.media, pytest.mark.timeout(60)]
 
@@ -247,3 +249,49 @@ async def test_wanting_what_does_not_exist_harms_nobody(
         await carl.until_received(ben.subscription("video"))
     finally:
         await carl.close()
+
+
+class Ghost:
+    """A member of a room whose track Janus has never heard of."""
+
+    def published(self, track_id: str) -> Published | None:
+        return Published(Source("999999", "7"), 1, "ghost", "s", track_id, "video", 1)
+
+    def room_changed(self) -> None:
+        pass
+
+
+async def test_a_feed_that_janus_does_not_know_does_not_keep_the_others_away(
+    engine: MediaEngine, bystanders: tuple[DirectPeer, DirectPeer]
+) -> None:
+    anna, ben = bystanders
+    carl = DirectPeer(engine, "room", "carl")
+    room, ghost = anna.media._room, Ghost()
+    room.enter("ghost", ghost)
+    try:
+        await carl.join()
+        carl.media.want([Subscription("ghost", "t", "s", "video"), ben.subscription("video")])
+        await carl.until_received(ben.subscription("video"))
+        assert engine.counters.subscribe_retries > 1
+        assert engine.counters.negotiation_failures == 0
+    finally:
+        room.leave("ghost", ghost)
+        await carl.close()
+
+
+async def test_a_client_that_answers_but_cannot_be_reached_is_given_up() -> None:
+    settings = MediaSettings(transport_deadline=0.5, confirm_delay=0.1)
+    async with running_engine(settings) as engine:
+        anna, ben = DirectPeer(engine, "room", "anna"), DirectPeer(engine, "room", "ben")
+        try:
+            await anna.join()
+            await channel_of(anna)
+            await ben.join()
+            await ben.publish("audio")
+            anna.edit_answer = lambda sdp: sdp.replace("a=ice-pwd:", "a=ice-pwd:wrong")
+            anna.media.want([ben.subscription("audio")])
+            await anna.until(lambda: any(report.startswith("subscriber down") for report in anna.reports))
+            assert "did not come up" in anna.reports[-1]
+            assert engine.counters.subscriber_losses == 1
+        finally:
+            await asyncio.gather(anna.close(), ben.close())

@@ -25,8 +25,8 @@ from callboard.media.sdp import Sdp, parse
 from callboard.media.trickle import TricklePump
 from callboard.media.videoroom import NO_SUCH_FEED, Offered, Source, SubscriberHandle
 
-ATTEMPTS: Final = 6
-DELAY: Final = 0.1
+DELAYS: Final = (0.1, 0.2, 0.4)
+"""Seconds before a subscription that Janus refused as a whole is tried again; then the culprits are left out."""
 
 Key = tuple[str, str]
 
@@ -122,9 +122,10 @@ class Feeds:
         return renamed
 
     async def _carry_out(self, todo: Plan) -> None:
-        wanted = self._find_wanted()
+        attempt = 0
         await self.pump.hold()
-        for attempt in range(ATTEMPTS):
+        while todo:
+            wanted = self._find_wanted()
             try:
                 async with self.layers.lock:
                     offered = await self._ask(todo)
@@ -134,17 +135,17 @@ class Feeds:
                 if error.code != NO_SUCH_FEED:
                     raise
                 self._context.counters.subscribe_retries += 1
-                if attempt == ATTEMPTS - 1:
+                if attempt < len(DELAYS):
+                    await asyncio.sleep(DELAYS[attempt])
+                else:
                     self._refused.update(culprits(todo.add, error.reason))
-                await asyncio.sleep(DELAY * 2**attempt)
-                todo, wanted = self._plan(), self._find_wanted()
-                if todo:
-                    continue
+                attempt += 1
+                todo = self._plan()
             else:
                 # Janus left out without a word what its publisher has disabled.
                 carried = {published.source for published in self.sections.values()}
                 self._refused.update(source for source in todo.add if source not in carried)
-            break
+                break
         if self.handle is not None and not self.unanswered:
             self.pump.release(self.handle.handle)
         self.layers.wake()

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from callboard.media.connection import JanusGone, JanusTimeout
+from callboard.media.connection import JanusError, JanusGone, JanusTimeout
 from callboard.media.context import Context
 from callboard.media.contract import (
     TARGET_PUBLISH,
@@ -136,14 +136,15 @@ class PeerMedia:
                 await self._subscriber.transport(),
                 self._subscriber.api_channel_open,
             )
-        except (JanusTimeout, JanusGone) as error:
+        except (JanusError, JanusTimeout, JanusGone) as error:
             raise MediaUnavailable(str(error)) from error
 
     async def resync(self) -> None:
         """The control connection dropped and was restored: find out what was missed."""
         try:
             await self._publisher.resync()
-        except (JanusTimeout, JanusGone) as error:
+            await self._subscriber.resync()
+        except (JanusError, JanusTimeout, JanusGone) as error:
             log.info("cannot ask about peer %s: %s", self.peer_id, error)
 
     def published(self, track_id: str) -> Published | None:

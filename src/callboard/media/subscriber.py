@@ -133,6 +133,14 @@ class Subscriber:
         """Ask Janus; `None` while nothing was subscribed to. Raises `JanusTimeout`, `JanusGone`."""
         return await self._feeds.transport()
 
+    async def resync(self) -> None:
+        """Ask what may have been missed. Raises as `transport`."""
+        state = await self.transport()
+        if state is not None and state.up:
+            self._up.set()
+        elif state is not None and state.ended:
+            self._watch.hint("the connection had ended when it was asked for")
+
     def abandon(self) -> list[asyncio.Task[None]]:
         """Negotiate nothing more, report nothing more, without a word to Janus. The tasks that this ends."""
         tasks = self._watch.end("closed")
