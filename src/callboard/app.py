@@ -294,6 +294,7 @@ class Callboard:
             ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
+            log_level="warning",  # at "info" it writes the URLs of WebSockets, and with them tokens
             access_log=False,
             server_header=False,
             timeout_graceful_shutdown=SHUTDOWN_SECONDS,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from callboard.demo.http import HttpError, request_json
 from callboard.demo.signal_client import Refused
 from callboard.testing.play import play
 
@@ -31,6 +32,21 @@ async def test_two_peers_see_and_hear_each_other_and_the_backend_is_told_of_ever
         await ann.leave()
         await stage.told("session.close.success")
         await stage.settle()
+
+
+async def test_no_token_and_no_secret_appears_in_the_servers_log(tmp_path: Path) -> None:
+    async with play(tmp_path, settings={"CALLBOARD_LOG__LEVEL": "debug"}) as stage:
+        ann = stage.peer("Ann", "host")
+        await ann.join()
+        await stage.told("peer.join.success", user_name="Ann")
+        with pytest.raises(HttpError, match="401"):
+            await request_json("GET", f"{stage.server.base_url}/init?peer_id=x", token="not.a.token")
+        await ann.leave()
+        await stage.told("session.close.success")
+        log = stage.server.log_file.read_text().split("Next: callboard listen")[-1]
+    assert "callboard" in log, "the log is not empty"
+    for secret in (stage.server.secret, "eyJ", "not.a.token", "whsec_"):
+        assert secret not in log
 
 
 async def test_somebody_who_joins_later_takes_the_place_of_somebody_who_left(tmp_path: Path) -> None:

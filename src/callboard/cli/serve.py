@@ -21,7 +21,6 @@ FAILED = 1
 def serve(config: ConfigOption = None) -> None:
     """Run a server until Ctrl-C or SIGTERM. Prints its address, the keys, a management token and a room to join."""
     settings = settings_from(config)
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)  # it announces what we announce
     logging.basicConfig(
         level=settings.log.level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
