@@ -111,7 +111,7 @@ def chosen(
         keys = (*brought, *(key for key in keys if key.scheme not in replaced))
     on = schemes or {key.scheme for key in keys} or {DEFAULT}
     missing = [scheme for scheme in SCHEMES if scheme in on and scheme not in {key.scheme for key in keys}]
-    return (*made(missing, random_bytes, now), *(key for key in keys if key.scheme in on))
+    return (*(key for key in keys if key.scheme in on), *made(missing, random_bytes, now))
 
 
 def rotated(

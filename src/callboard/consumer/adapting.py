@@ -1,0 +1,20 @@
+"""What the adapters share.
+
+Owns: `Secrets` and `received`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from callboard.consumer.event import Event, receive
+from callboard.consumer.headers import Headers
+from callboard.events import Payload
+
+Secrets = str | Sequence[str] | Callable[[], str | Sequence[str]]
+"""The endpoint's secret or secrets (`whsec_…`, `whpk_…`), or what returns them, if they change meanwhile."""
+
+
+def received(headers: Headers, body: bytes, secrets: Secrets) -> Event[Payload]:
+    """The event of a request. Raises as `receive`: an adapter answers a `ConsumerError` with 400, and says it there."""
+    return receive(headers, body, secrets() if callable(secrets) else secrets)
