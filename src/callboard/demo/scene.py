@@ -30,7 +30,8 @@ class Step:
     """What is played next, and how many seconds it may take."""
 
     title: str
-    play: Callable[[], Awaitable[None]]
+    play: Callable[[], Awaitable[str | None]]
+    """Plays it; may return a line to show."""
     deadline: float = 15.0
 
 
@@ -66,20 +67,27 @@ class Scene:
             say(f"{number}. {step.title}")
             try:
                 async with asyncio.timeout(step.deadline):
-                    await step.play()
+                    shown = await step.play()
             except Exception as failure:
                 raise SceneFailed(f"step {number}, {step.title!r}: {failure or 'too late'}") from failure
+            if shown:
+                say(f"   {shown}")
 
     async def they_join(self) -> None:
         await self._ann.join()
         await self._ben.join()
         await self._ann.wait_for(lambda: self._ben.peer_id in self._ann.roster, what="Ben in Ann's list")
 
-    async def they_see_each_other(self) -> None:
+    async def they_see_each_other(self) -> str:
         await self._ann.publish_audio_video()
         await self._ben.publish_audio_video()
         await self._sees(self._ann, self._ben)
         await self._sees(self._ben, self._ann)
+        return "; ".join(
+            f"{watcher.name} decoded {watcher.frames_from(watched.peer_id, 'video')} pictures and "
+            f"{watcher.frames_from(watched.peer_id, 'audio')} pieces of sound of {watched.name}'s"
+            for watcher, watched in ((self._ann, self._ben), (self._ben, self._ann))
+        )
 
     async def dan_is_cut_off(self) -> None:
         await self._dan.join()

@@ -1,1 +1,1 @@
-"""What the tests use to be the other side. Callboard itself imports nothing from here."""
+"""What tests use to be the other side, and the demo its receiver. The server itself imports nothing from here."""
