@@ -7,7 +7,8 @@ Always holds: it takes plain values and touches no other room. Credentials are i
 """
 
 from callboard.storage import content_types, links, paths, serving
-from callboard.storage.bucket import Bucket, Limits
+from callboard.storage.bucket import Bucket
+from callboard.storage.client import Limits
 from callboard.storage.destination import Destination
 from callboard.storage.errors import (
     ChecksumError,

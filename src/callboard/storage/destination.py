@@ -17,15 +17,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
-from obstore.exceptions import BaseError
-from obstore.store import AzureStore, GCSStore, S3Store
+from obstore.store import AzureStore, S3Store
 
 from callboard.storage.errors import SettingsError
 
 if TYPE_CHECKING:  # not there at run time
     from obstore.store import AzureAccessKey, ClientConfig, RetryConfig, S3Config, S3Credential
 
-Store = S3Store | GCSStore | AzureStore
+Store = S3Store | AzureStore
 
 CONNECT_SECONDS: Final = 5.0
 RETRIES: Final = 2
@@ -41,8 +40,8 @@ _ACCOUNT = re.compile(r"[a-z0-9]{3,24}", re.ASCII)
 class Destination:
     """A bucket (`location`; Azure: a container) and how to get in.
 
-    `key` and `secret` are the access key's id and secret (`gs`: an HMAC key's, or "" and the JSON of a service
-    account), for Azure the storage account's name and its key. `endpoint` is an URL without the bucket, "" the
+    `key` and `secret` are the access key's id and secret (`gs`: an HMAC key's), for Azure the storage account's name
+    and its key. `endpoint` is an URL without the bucket, "" the
     provider's own; `path_style` None means path style with an `endpoint` or with dots in the bucket's name, and
     `https://<bucket>.<host>` else. OSS knows only the latter.
     """
@@ -76,8 +75,6 @@ def connect(destination: Destination, timeout: float) -> Store:
     }
     if destination.type == "azure":
         return _azure(destination, options, retries)
-    if destination.type == "gs" and not destination.key:
-        return _google(destination, options, retries)
     return _s3(destination, options, retries)
 
 
@@ -132,31 +129,20 @@ def _s3(destination: Destination, options: ClientConfig, retries: RetryConfig) -
     )
 
 
-def _google(destination: Destination, options: ClientConfig, retries: RetryConfig) -> GCSStore:
-    try:
-        return GCSStore(
-            destination.location,
-            config={"service_account_key": destination.secret, "skip_signature": False},
-            client_options=options,
-            retry_config=retries,
-        )
-    except (BaseError, ValueError) as error:
-        reason = type(error).__name__  # the message may quote the JSON
-    raise _wrong(destination, f"the service account's JSON is not usable ({reason})")
+def azure_endpoint(destination: Destination) -> str:
+    """The URL of the storage account's blobs."""
+    return destination.endpoint or f"https://{destination.key}.blob.core.windows.net"
 
 
 def _azure(destination: Destination, options: ClientConfig, retries: RetryConfig) -> AzureStore:
-    account = destination.key
-    endpoint = destination.endpoint or f"https://{account}.blob.core.windows.net"
-
     def provide() -> AzureAccessKey:
         return {"access_key": destination.secret, "expires_at": None}
 
     return AzureStore(
         destination.location,
         config={
-            "account_name": account,
-            "endpoint": endpoint,
+            "account_name": destination.key,
+            "endpoint": azure_endpoint(destination),
             "skip_signature": False,
             "use_emulator": False,
             "use_fabric_endpoint": False,
@@ -191,9 +177,6 @@ def _credentials_objection(destination: Destination) -> str:
         if not _ACCOUNT.fullmatch(destination.key):
             return "the key must be the storage account's name"
         return "" if _is_base64(destination.secret) else "the secret must be the storage account's key, in base64"
-    if destination.type == "gs" and not destination.key:
-        is_json = destination.secret.lstrip().startswith("{")
-        return "" if is_json else "gs needs an HMAC key and its secret, or a service account's JSON as the secret"
     return "" if destination.key and destination.secret else "credentials are missing"
 
 

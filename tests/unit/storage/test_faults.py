@@ -22,7 +22,8 @@ from callboard.storage.faults import fault_of
 def answered(status: str, body: str) -> str:
     return (
         "Generic S3 error: Error performing PUT http://127.0.0.1:9511/buck1/a in 52.5ms, after 1 retries,"
-        f" max_retries: 1, retry_timeout: 10s  - Server returned non-2xx status code: {status}: {body}\n\nDebug source:\nGeneric {{…}}"
+        f" max_retries: 1, retry_timeout: 10s  - Server returned non-2xx status code: {status}: {body}"
+        "\n\nDebug source:\nGeneric {…}"
     )
 
 
