@@ -126,5 +126,114 @@ ATTEMPT = _table(
 )
 """One try to deliver one event: `number` is 1, 2, …; `status` is the HTTP status, 0 if there was no answer."""
 
-TABLES = (WORKSPACE, TEMPLATE, ROOM, SESSION, PEER, ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT)
+ROOM_CODE = _table(
+    "room_code",
+    1,
+    code=TEXT,
+    room_id=TEXT,
+    role=TEXT,
+    enabled=BOOLEAN,
+    created_at=BIGINT,
+    updated_at=BIGINT,
+)
+"""`updated_at` is when `enabled` changed last."""
+
+POLL = _table(
+    "poll",
+    1,
+    id=TEXT,
+    document=TEXT,
+    created_at=BIGINT,
+    updated_at=BIGINT,
+)
+"""A poll as it was written; `document` is JSON."""
+
+POLL_SESSION = _table(
+    "poll_session",
+    1,
+    id=TEXT,
+    poll_id=TEXT,
+    session_id=TEXT,
+    room_id=TEXT,
+    document=TEXT,
+    created_at=BIGINT,
+    created_by=TEXT,
+    started_at=BIGINT,
+    started_by=TEXT,
+    stopped_at=BIGINT,
+    stopped_by=TEXT,
+    responses=BIGINT,
+    participants=BIGINT,
+)
+"""A poll in a session: `started_at` and `stopped_at` are 0 before; `document` is the poll as it was when it started."""
+
+POLL_RESPONSE = _table(
+    "poll_response",
+    1,
+    id=TEXT,
+    poll_id=TEXT,
+    session_id=TEXT,
+    question=BIGINT,
+    participant=TEXT,
+    peer_id=TEXT,
+    user_id=TEXT,
+    user_name=TEXT,
+    role=TEXT,
+    answer=TEXT,
+    duration=BIGINT,
+    retries=BIGINT,
+    original=TEXT,
+    final=BOOLEAN,
+    correct=BOOLEAN,
+    score=BIGINT,
+    sent_at=BIGINT,
+)
+"""One answer to one question; `original` is the id of the first answer that it updates, '' for a first one. `final` is
+false once another one updates it. `duration` is in milliseconds, as the client says it."""
+
+ANALYTICS_EVENT = _table(
+    "analytics_event",
+    1,
+    id=TEXT,
+    room_id=TEXT,
+    session_id=TEXT,
+    peer_id=TEXT,
+    user_id=TEXT,
+    beam_id=TEXT,
+    type=TEXT,
+    error=BOOLEAN,
+    at=BIGINT,
+    body=TEXT,
+)
+"""`body` is the JSON of the event's `data`, or '' for an event of the ledger with the same id."""
+
+PEER_STATS = _table(
+    "peer_stats",
+    3,
+    session_id=TEXT,
+    peer_id=TEXT,
+    at=BIGINT,
+    room_id=TEXT,
+    document=TEXT,
+)
+"""What a peer told of its connection at one time; `document` is JSON."""
+
+IDEMPOTENT_ANSWER = _table(
+    "idempotent_answer",
+    3,
+    access_key=TEXT,
+    path=TEXT,
+    key=TEXT,
+    digest=TEXT,
+    status=BIGINT,
+    body=TEXT,
+    created_at=BIGINT,
+)
+"""What a POST was answered with; `digest` is that of its body, `body` (the answer's) may be sealed."""
+
+TABLES = (
+    *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
+    *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT),
+    *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
+)
 """All of the above."""

@@ -39,6 +39,9 @@ async def test_every_query_runs(database: Database) -> None:
         "limit": 5,
         "position": 0,
         "seq": 0,
+        "question": 0,
+        "final": -1,
+        "error": -1,
     }
     for query in queries().values():
         rows = await database.fetch(query.name, **{name: values.get(name, "x") for name in query.parameters})
