@@ -22,8 +22,9 @@ from callboard.events import encode
 from callboard.ledger import Recorded
 from callboard.testing.facts import joined
 from callboard.webhooks.endpoint import EndpointRequest, new_endpoint
+from callboard.webhooks.reach import Target
 from callboard.webhooks.request import Renderer
-from callboard.webhooks.sender import Pool, SenderSettings, Target
+from callboard.webhooks.sender import Pool, SenderSettings
 
 STREAM = "raw"
 

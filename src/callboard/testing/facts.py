@@ -17,11 +17,12 @@ _PAYLOAD = msgspec.convert(sample("peer.join.success")["data"], PeerJoinSuccess)
 
 def joined(stream: str, ids: Ids, clock: Clock) -> Changes:
     """Somebody joined, in `stream`: one fact and no rows."""
+    now = clock.now()
     fact = Fact(
-        id=ids.uuid(),
+        id=ids.time_uuid(now),
         payload=_PAYLOAD,
         stream=stream,
-        at=clock.now(),
+        at=now,
         template_id=_PAYLOAD.template_id,
         room_id=_PAYLOAD.room_id,
         session_id=stream,

@@ -23,8 +23,8 @@ from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.journal import Journal
 from callboard.webhooks.outlet import Gauges, Outlet, Settings
+from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.retry import Random
-from callboard.webhooks.sender import Resolve, resolve
 
 AGAIN_SECONDS = 1.0
 """Until a read that failed is tried again."""

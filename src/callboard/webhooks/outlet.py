@@ -26,9 +26,10 @@ from callboard.webhooks.attempts import GIVEN_UP, attempts_of_event
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.journal import Journal, Progress
 from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.request import Renderer, target_of
 from callboard.webhooks.retry import Random, RetryPolicy
-from callboard.webhooks.sender import STOPPED, Pool, Resolve, SenderSettings, resolve
+from callboard.webhooks.sender import STOPPED, Pool, SenderSettings
 
 log = logging.getLogger("callboard.webhooks")
 

@@ -16,7 +16,7 @@ from callboard.clock import NANOSECONDS
 from callboard.ledger import Recorded
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.keys import expiring, signer_at
-from callboard.webhooks.sender import Target
+from callboard.webhooks.reach import Target
 
 USER_AGENT = f"Callboard/{__version__}"
 

@@ -1,11 +1,9 @@
 """The guarded sender: a pool of connections to one endpoint that pull work as they become free.
 
-Owns: `Target`, `Pool`, and the seam `Resolve`, where it is decided which addresses may be spoken to.
+Owns: `Pool`, `Source` and `SenderSettings`.
 
-Always holds: no more than `connections` are open or being opened. An attempt has one deadline, from the
-name's resolution to the last byte that is read; it is swept, not timed one by one, so it ends up to two
-`SWEEP`s late. TLS verifies the certificate against the target's host name. Proxies in the environment are not
-looked at.
+Always holds: no more than `connections` are open or being opened. An attempt has one deadline, from the name's
+resolution to the last byte that is read; it is swept, not timed one by one, so it ends up to two `SWEEP`s late.
 """
 
 from __future__ import annotations
@@ -13,54 +11,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-import socket
-import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol
 
 from callboard.webhooks.connection import CONNECTION_LOST, TIMEOUT, Connection, Work
+from callboard.webhooks.reach import CONNECTION_FAILED, AddressRefused, Resolve, Target, name_of, reach, resolve
 
 log = logging.getLogger("callboard.webhooks")
 
 SWEEP = 0.25
 """Seconds between two looks at the deadlines."""
 
-CONNECTION_REFUSED = "connection_refused"
-CONNECTION_FAILED = "connection_failed"
-DNS_ERROR = "dns_error"
-TLS_ERROR = "tls_error"
-ADDRESS_REFUSED = "address_refused"
 STOPPED = "stopped"
 """The attempt was cut off by `Pool.stop`: whether it arrived is not known."""
-
-
-class AddressRefused(Exception):  # noqa: N818 - what happened, said as it is
-    """Raised by a `Resolve` whose policy forbids to speak to this host."""
-
-
-Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""`resolve_and_vet(host, port)`: the addresses (in numbers) that may be connected to, best first, asked
-whenever a connection is opened; the connection goes to one of these and nowhere else. Raises
-`socket.gaierror` or `AddressRefused`."""
-
-
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses of `host`, all of them allowed."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except UnicodeError as error:  # a label that IDNA does not know
-        raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """Where the requests go. `tls` is None for plain HTTP."""
-
-    host: str
-    port: int
-    tls: ssl.SSLContext | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +150,11 @@ class Pool(Generic[Work]):
         error = ""
         try:
             async with asyncio.timeout(self._settings.timeout):
-                await self._reach(connection)
+                await reach(self._target, self._resolve, connection)
         except asyncio.CancelledError:
             error = STOPPED  # only `stop` cancels, and it waits for this to be told
         except (OSError, AddressRefused) as failure:
-            error = _name_of(failure)
+            error = name_of(failure)
         except Exception:
             log.exception("a connection could not be opened, for a reason that nobody foresaw")
             error = CONNECTION_FAILED
@@ -206,22 +170,6 @@ class Pool(Generic[Work]):
             connection.begin(work, tick)
             if self._stopping:
                 self._retire(connection)
-
-    async def _reach(self, connection: Connection[Work]) -> None:
-        """Connect to the first vetted address that accepts. Raises what the last one failed with."""
-        host, port, tls = self._target.host, self._target.port, self._target.tls
-        addresses = await self._resolve(host, port)
-        failure: OSError = socket.gaierror(socket.EAI_NONAME, "no address")
-        for address in addresses:
-            try:
-                await self._loop.create_connection(
-                    lambda: connection, address, port, ssl=tls, server_hostname=host if tls else None
-                )
-            except OSError as error:
-                failure = error
-            else:
-                return
-        raise failure
 
     # What the connections say (`connection.Owner`).
 
@@ -287,17 +235,3 @@ class Pool(Generic[Work]):
             self._sweeper = self._loop.call_later(SWEEP, self._sweep)
         else:
             self._sweeper = None
-
-
-def _name_of(failure: Exception) -> str:
-    if isinstance(failure, TimeoutError):
-        return TIMEOUT
-    if isinstance(failure, ssl.SSLError):
-        return TLS_ERROR
-    if isinstance(failure, socket.gaierror):
-        return DNS_ERROR
-    if isinstance(failure, ConnectionRefusedError):
-        return CONNECTION_REFUSED
-    if isinstance(failure, AddressRefused):
-        return ADDRESS_REFUSED
-    return CONNECTION_FAILED

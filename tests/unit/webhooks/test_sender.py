@@ -14,7 +14,8 @@ import pytest
 from callboard.testing.certificates import Authority
 from callboard.testing.receiver import DROPPED, OK, SILENCE, Answer, Receiver, status
 from callboard.webhooks.connection import BODY_BYTES, HEADER_BYTES
-from callboard.webhooks.sender import AddressRefused, Pool, Resolve, SenderSettings, Target, resolve
+from callboard.webhooks.reach import AddressRefused, Resolve, Target, resolve
+from callboard.webhooks.sender import Pool, SenderSettings
 
 QUICK = SenderSettings(connections=4, timeout=1.0, idle=60.0)
 
