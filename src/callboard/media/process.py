@@ -9,20 +9,18 @@ directory, and that directory is gone after `stop` or `kill`. A start that fails
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import os
 import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 from callboard.media import launch
 from callboard.media.addresses import choose_addresses, host_addresses
 from callboard.media.contract import EngineStartError, MediaSettings
+from callboard.media.folder import PrivateFolder
 from callboard.media.janusconfig import Access, config_files
 from callboard.media.logring import LogRing
 
@@ -35,12 +33,17 @@ class JanusProcess:
     """Make one with `start`; it is used up when it ends."""
 
     def __init__(
-        self, settings: MediaSettings, access: Access, lock: int, child: asyncio.subprocess.Process, ring: LogRing
+        self,
+        settings: MediaSettings,
+        access: Access,
+        folder: PrivateFolder,
+        child: asyncio.subprocess.Process,
+        ring: LogRing,
     ) -> None:
         self.access = access
         self.log = ring
         self._settings = settings
-        self._lock = lock
+        self._folder = folder
         self._child = child
         self._reader = asyncio.create_task(self._read_log(), name="janus log")
 
@@ -54,24 +57,24 @@ class JanusProcess:
                 "package `janus` (`apt install janus`), or set the path of its executable"
             )
         addresses = choose_addresses(settings.ice_addresses, host_addresses())
-        folder, lock = make_private_folder(settings.folder)
+        folder = PrivateFolder.make(settings.folder, _PREFIX)
         try:
-            access = Access.random(folder, token)
+            access = Access.random(folder.path, token)
             for name, text in config_files(access, settings, addresses).items():
-                (folder / name).write_text(text, encoding="utf-8")
+                (folder.path / name).write_text(text, encoding="utf-8")
             child = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid())),
-                *(program, "-F", str(folder)),
-                cwd=folder,
+                *(program, "-F", str(folder.path)),
+                cwd=folder.path,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.STDOUT,
                 start_new_session=True,  # Ctrl-C is ours to handle: peers are detached first
             )
         except BaseException:
-            remove_private_folder(folder, lock)
+            folder.remove()
             raise
-        process = cls(settings, access, lock, child, LogRing(settings.log_lines, access.secrets))
+        process = cls(settings, access, folder, child, LogRing(settings.log_lines, access.secrets))
         try:
             await process._wait_until_it_listens()
         except BaseException:
@@ -109,7 +112,7 @@ class JanusProcess:
         await self._child.wait()
         self._reader.cancel()
         await asyncio.wait([self._reader])
-        remove_private_folder(self.access.folder, self._lock)
+        self._folder.remove()
 
     async def _wait_until_it_listens(self) -> None:
         ended = asyncio.create_task(self._child.wait())
@@ -166,42 +169,3 @@ def describe_exit(code: int) -> str:
         return f"was killed by {signal.Signals(-code).name}"
     except ValueError:
         return f"was killed by signal {-code}"
-
-
-def make_private_folder(parent: Path | None) -> tuple[Path, int]:
-    """A new directory that only we may enter, and the open lock that says it is in use.
-
-    Directories of runs that ended without cleaning up (SIGKILL, power) are removed: nobody holds their lock.
-    """
-    base = parent if parent is not None else Path(tempfile.gettempdir())
-    base.mkdir(parents=True, exist_ok=True)
-    for old in base.glob(f"{_PREFIX}*"):
-        lock = _take_lock(old)
-        if lock is not None:
-            remove_private_folder(old, lock)
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=base))
-    taken = _take_lock(folder)
-    if taken is None:
-        raise EngineStartError(f"cannot lock the media folder {folder}")
-    return folder, taken
-
-
-def remove_private_folder(folder: Path, lock: int) -> None:
-    """Remove it and give up its lock. Does nothing the second time."""
-    if not folder.exists():
-        return
-    shutil.rmtree(folder, ignore_errors=True)
-    os.close(lock)
-
-
-def _take_lock(folder: Path) -> int | None:
-    try:
-        handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        return None
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(handle)
-        return None
-    return handle

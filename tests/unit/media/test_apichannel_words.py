@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard.media.apidesk import ApiDesk
@@ -61,6 +61,7 @@ def test_what_has_no_id_cannot_be_answered(text: str) -> None:
     assert parse_request(text) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_message_makes_it_raise(text: str) -> None:
     parse_request(text)

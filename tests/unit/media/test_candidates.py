@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard.media.candidates import IceCandidate, parse_candidate
@@ -52,12 +52,14 @@ def test_what_is_of_no_use_is_dropped(text: str) -> None:
     assert parse_candidate(text) is None
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_makes_it_raise(text: str) -> None:
     parse_candidate(text)
     parse_candidate("candidate:" + text)
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 2**32 - 1),
     st.ip_addresses(),

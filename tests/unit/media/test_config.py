@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard.media.addresses import choose_addresses, host_addresses
@@ -16,8 +16,8 @@ from callboard.media.logring import MAX_LINE, LogRing
 ACCESS = Access(Path("/run/janus"), "api-secret", "admin-secret", "room-key", "room-secret")
 
 
-def files(**settings: object) -> dict[str, str]:
-    return config_files(ACCESS, MediaSettings(**settings), ["192.0.2.2", "2001:db8::2"])  # type: ignore[arg-type]
+def files(**changes: object) -> dict[str, str]:
+    return config_files(ACCESS, MediaSettings(**changes), ["192.0.2.2", "2001:db8::2"])  # type: ignore[arg-type]
 
 
 def test_janus_listens_on_two_unix_sockets_and_on_no_port() -> None:
@@ -117,6 +117,7 @@ def test_what_janus_always_says_is_not_worth_keeping() -> None:
     assert ring.feed(b"Plugin 'libjanus_sip.so' has been disabled, skipping...\n[ERR] no\n") == ["[ERR] no"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=2000), max_size=30))
 def test_the_log_is_bounded_whatever_is_printed(chunks: list[bytes]) -> None:
     ring = LogRing(4)

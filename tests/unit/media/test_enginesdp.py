@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard.media.contract import PublishedTrack
@@ -114,6 +114,7 @@ def test_a_line_or_a_section_that_janus_would_cut_is_refused() -> None:
         engine(video("0", *(f"a=extmap:{n} urn:{'x' * 100}" for n in range(1, 200))))
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=120),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard.media.apiprotocol import Preference
@@ -20,6 +20,7 @@ from callboard.media.videoroom import Change, Source
 SOURCES = st.builds(Source, st.sampled_from("123456"), st.sampled_from("012"))
 
 
+@settings(deadline=None)
 @given(st.lists(SOURCES), st.dictionaries(st.integers(0, 9).map(str), SOURCES))
 def test_a_plan_leads_to_what_is_wanted_and_then_there_is_none(
     wanted: list[Source], current: dict[str, Source]

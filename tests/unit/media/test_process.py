@@ -14,7 +14,8 @@ import pytest
 
 from callboard.media import launch
 from callboard.media.contract import EngineStartError, MediaSettings
-from callboard.media.process import JanusProcess, describe_exit, make_private_folder, remove_private_folder
+from callboard.media.folder import PrivateFolder
+from callboard.media.process import JanusProcess, describe_exit
 
 LISTEN = """
 import pathlib, socket, sys, time, signal
@@ -126,16 +127,26 @@ async def test_secrets_do_not_show_in_the_log(program: Program) -> None:
 
 
 def test_directories_of_dead_runs_are_removed_and_those_in_use_are_not(tmp_path: Path) -> None:
-    living, lock = make_private_folder(tmp_path)
-    dead = tmp_path / "callboard-janus-dead"
-    dead.mkdir()
-    (dead / "core").write_text("x")
-    newer, other = make_private_folder(tmp_path)
-    assert sorted(tmp_path.iterdir()) == sorted([living, newer])
-    remove_private_folder(living, lock)
-    remove_private_folder(living, lock)
-    remove_private_folder(newer, other)
-    assert list(tmp_path.iterdir()) == []
+    living = PrivateFolder.make(tmp_path, "run-")
+    dead, other, elsewhere = tmp_path / "run-dead", tmp_path / "other", tmp_path / "elsewhere"
+    for folder in (dead, other, elsewhere):
+        folder.mkdir()
+        (folder / "file").write_text("x")
+    link = tmp_path / "run-link"
+    link.symlink_to(elsewhere)
+    newer = PrivateFolder.make(tmp_path, "run-")
+    assert sorted(tmp_path.iterdir()) == sorted([living.path, newer.path, other, elsewhere, link])
+    assert (elsewhere / "file").exists()
+    living.remove()
+    living.remove()
+    newer.remove()
+    assert sorted(tmp_path.iterdir()) == sorted([other, elsewhere, link])
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(EngineStartError, match="file"):
+        PrivateFolder.make(tmp_path / "file", "run-")
 
 
 def test_the_child_dies_with_its_parent(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from callboard.media.sdp import MAX_BYTES, MAX_LINE, MAX_SECTIONS, Sdp, SdpError, parse
@@ -30,6 +30,7 @@ def descriptions(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(("\r\n", "\n"))).join(lines)
 
 
+@settings(deadline=None)
 @given(descriptions())
 def test_what_was_parsed_is_rendered_and_parsed_to_the_same(text: str) -> None:
     description = parse(text)
@@ -37,6 +38,7 @@ def test_what_was_parsed_is_rendered_and_parsed_to_the_same(text: str) -> None:
     assert description.render().splitlines() == [line for line in text.splitlines() if line]
 
 
+@settings(deadline=None)
 @given(
     st.one_of(
         st.text(),
