@@ -112,7 +112,7 @@ class Deduplicator:
         self, store: Store | None = None, *, ttl_seconds: float = TTL_SECONDS, lease_seconds: float = LEASE_SECONDS
     ) -> None:
         """Without a `store`, one in memory. `lease_seconds` is how long handling one event may take."""
-        self._store = store or MemoryStore()
+        self._store = MemoryStore() if store is None else store
         self._ttl = ttl_seconds
         self._lease = lease_seconds
 
