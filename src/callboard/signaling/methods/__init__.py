@@ -18,7 +18,7 @@ from callboard.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from callboard.media import MediaError, OfferRefused
 from callboard.signaling import frames
 from callboard.signaling.frames import Frame, SignalError
-from callboard.signaling.methods import groups, media, membership, messages, metadata, peers, roles
+from callboard.signaling.methods import groups, media, membership, messages, metadata, peers, roles, search
 from callboard.signaling.methods.call import Call, Nothing
 from callboard.signaling.socket import Answer
 
@@ -50,6 +50,9 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "role-change": Method(roles.RoleChange, roles.accept),
         "peer-update": Method(peers.PeerUpdate, peers.update),
         "get-peer": Method(peers.GetPeer, peers.get),
+        "find-peer": Method(search.FindPeer, search.find),
+        "peer-iter-next": Method(search.PeerIterNext, search.find_next),
+        "peer-name-search": Method(search.PeerNameSearch, search.by_name),
         "group-join": Method(groups.OwnGroup, groups.join),
         "group-leave": Method(groups.OwnGroup, groups.leave),
         "group-add": Method(groups.PeerGroup, groups.add),
