@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from callboard.background import Background
-from callboard.media import Candidate, MediaEngine, MediaUnavailable, PeerMedia, Subscription
+from callboard.media import Candidate, MediaEngine, MediaLost, MediaUnavailable, PeerMedia, Subscription
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRoom, LiveRooms
 from callboard.rooms.models import Template
@@ -113,12 +114,14 @@ class Mediation:
     def subscribe(self, live: LiveRoom, client: Client) -> None:
         """Bring what this client receives in line, once it knows who the others are."""
         if client.media is not None and client.media_started and client.ready and live.told is not None:
-            client.media.want(subscriptions(live.told, live.template, client.id))
+            with suppress(MediaLost):  # what is lost is reported, and built anew from there
+                client.media.want(subscriptions(live.told, live.template, client.id))
 
     def back(self, client: Client) -> None:
         """The client has a socket again: an offer that it may have missed is sent anew."""
         if client.media is not None:
-            client.media.resend_offer()
+            with suppress(MediaLost):
+                client.media.resend_offer()
 
     def media_up(self, client: Client) -> None:
         """The client's publish transport is up: whatever its media was lost for is over."""

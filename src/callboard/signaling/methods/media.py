@@ -19,7 +19,7 @@ WRONG_NODE = 421
 GONE = 410
 MAX_TRACKS = 16
 
-TrackId = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+TrackId = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
 
 
 class WireTrack(msgspec.Struct, frozen=True):
@@ -96,11 +96,9 @@ async def offer(call: Call, params: Offer) -> object:
     if client.media is None or (params.sfu_node_id or client.node_id) != client.node_id:
         wrong = SignalError(WRONG_NODE, "the transports of this peer are gone: build new ones")
         return Answer(wrong, lambda: service.mediation.redirect(client))
-    if client.media_started:
-        published = [PublishedTrack(t.track_id, t.stream_id, t.type) for t in allowed]
-        answer_sdp = await client.media.publish(params.desc.sdp, published)
-    else:
-        answer_sdp = await client.media.join(params.desc.sdp)
+    published = [PublishedTrack(t.track_id, t.stream_id, t.type) for t in allowed]
+    answer_sdp = await client.media.publish(params.desc.sdp, published)
+    if not client.media_started:
         client.media_started = True
         service.mediation.rebuilt(client)
     client.published = frozenset(params.tracks)
