@@ -107,6 +107,14 @@ def remove_leftovers(root: Path) -> int:
     return removed
 
 
+def is_inside(root: Path, path: Path) -> bool:
+    """Whether no symbolic link on the way to `path` leads out of `root`."""
+    try:
+        return path.parent.resolve().is_relative_to(root.resolve())
+    except RuntimeError:  # links that lead to each other
+        return False
+
+
 def check_space(root: Path, size: int) -> None:
     """Raises `OSError` ENOSPC if the file system has not `size` bytes left: before it is full for everybody else."""
     free = shutil.disk_usage(root).free

