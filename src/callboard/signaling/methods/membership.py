@@ -67,8 +67,13 @@ async def join(call: Call, params: Join) -> Answer:
             rooms, client.room_id, client.person, JoinFailure.NETWORK_DISCONNECTION, "socket closed"
         )
         raise SignalError(1003, "the socket is closed")
-    client.joined = True
-    failure = await actions.join(rooms, client.room_id, client.person, with_media=media is not None)
+    client.joined = True  # before it is durable: whoever removes the peer right after finds it joined
+    try:
+        failure = await actions.join(rooms, client.room_id, client.person, with_media=media is not None)
+    except BaseException:
+        client.joined = False
+        call.service.mediation.close(client)
+        raise
     if failure is not None:
         client.joined = False
         call.service.mediation.close(client)
