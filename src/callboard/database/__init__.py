@@ -7,8 +7,8 @@ writing (`DatabaseStopped`): the process has to start again from what the databa
 """
 
 from callboard.database.factory import open_database
-from callboard.database.interface import Database, DatabaseBusy, DatabaseStopped, QueryFailed, Row
-from callboard.database.units import Append, Appended, Column, Delete, Kind, Put, Table, Unit, Value
+from callboard.database.interface import Database, DatabaseBusy, DatabaseStopped, GuardFailed, QueryFailed, Row
+from callboard.database.units import Append, Appended, Column, Delete, Guard, Kind, Put, Table, Unit, Value
 
 __all__ = [
     "Append",
@@ -18,6 +18,8 @@ __all__ = [
     "DatabaseBusy",
     "DatabaseStopped",
     "Delete",
+    "Guard",
+    "GuardFailed",
     "Kind",
     "Put",
     "QueryFailed",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from math import isnan
 
-from callboard.database.units import Append, Kind, Put, Table, Unit, Value
+from callboard.database.units import Append, Guard, Kind, Put, Table, Unit, Value
 
 _LOW, _HIGH = -(2**63), 2**63 - 1
 
@@ -30,6 +30,17 @@ def check(unit: Unit) -> None:
             _check_cells(table, change.key, table.key)
     for event in unit.events:
         _check_event(event)
+    for guard in unit.guards:
+        _check_guard(guard)
+
+
+def _check_guard(guard: Guard) -> None:
+    _check_cells(guard.table, guard.key, guard.table.key)
+    kind = dict(guard.table.columns).get(guard.column)
+    if kind is None:
+        raise ValueError(f"{guard.table.name}: there is no column {guard.column} to guard")
+    if problem := _PROBLEM[kind](guard.value):
+        raise ValueError(f"{guard.table.name}.{guard.column}: {problem}")
 
 
 def _check_cells(table: Table, cells: tuple[Value, ...], expected: int) -> None:

@@ -3,8 +3,9 @@
 Owns: `Intake`, the loop's side of both back ends: it takes units in, hands them to the writer's queue and answers for
 them.
 
-Always holds: units are answered in the order they were submitted, each once: by the commit it was part of, or by
-`DatabaseStopped`. After the first failure nothing is taken in any more. Used on the event loop's thread only.
+Always holds: units are answered in the order they were submitted, each once: by the commit it was part of, by
+`GuardFailed`, or by `DatabaseStopped`. After the first failure nothing is taken in any more. Used on the event loop's
+thread only.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from callboard.database.check import check
-from callboard.database.interface import DatabaseBusy, DatabaseStopped, Done, Stopped
+from callboard.database.interface import DatabaseBusy, DatabaseStopped, Done, GuardFailed, Outcome, Stopped
 from callboard.database.units import Appended, Unit
 
 
@@ -25,6 +26,11 @@ class _Entry:
 
     future: asyncio.Future[Sequence[Appended]] | None
     done: Done | None
+
+    def refuse(self) -> None:
+        """A guard did not hold."""
+        if self.future is not None and not self.future.done():
+            self.future.set_exception(GuardFailed("a guard of this unit does not hold: nothing of it was committed"))
 
 
 class Intake:
@@ -63,10 +69,12 @@ class Intake:
 
     def submit(self, unit: Unit, done: Done | None) -> None:
         """Take `unit` in. Raises as `Database.submit`."""
+        if unit.guards:
+            raise ValueError("a unit with guards is committed, not submitted: somebody must hear that one failed")
         self._enter(unit, _Entry(None, done))
 
-    def settle(self, results: Sequence[Sequence[Appended]]) -> None:
-        """The next `len(results)` units are durable, and these are their events' places.
+    def settle(self, results: Sequence[Outcome]) -> None:
+        """The next `len(results)` units are durable, and these are their events' places; or they were refused (None).
 
         Callbacks go through the loop as awaiters do, so that both run in the order of submission, and one that raises
         is reported by the loop without harm to the others.
@@ -74,6 +82,9 @@ class Intake:
         loop = asyncio.get_running_loop()
         for appended in results:
             entry = self._entries.popleft()
+            if appended is None:
+                entry.refuse()
+                continue
             if entry.done is not None:
                 loop.call_soon(entry.done, appended)
             if entry.future is not None and not entry.future.done():

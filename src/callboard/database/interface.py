@@ -13,6 +13,8 @@ from callboard.database.units import Appended, Unit, Value
 Row = tuple[Value, ...]
 Done = Callable[[Sequence[Appended]], None]
 Stopped = Callable[[BaseException], None]
+Outcome = Sequence[Appended] | None
+"""What became of a unit: its events' places, or None: a guard did not hold."""
 
 MOST_UNITS = 256
 """How many units one transaction commits at most: enough to share an fsync, few enough to keep it short."""
@@ -42,6 +44,10 @@ class DatabaseBusy(Exception):  # noqa: N818 - a state, said as the sentence it 
     """
 
 
+class GuardFailed(Exception):  # noqa: N818 - an event, said as the sentence it is
+    """A guard of the unit did not hold when its turn came: nothing of this unit was committed."""
+
+
 class QueryFailed(Exception):  # noqa: N818 - an event, said as the sentence it is
     """A `fetch` failed: the engine refused it or cannot be reached (`__cause__`). Writing is not affected."""
 
@@ -66,7 +72,7 @@ class Database(Protocol):
         Returns one `Appended` per event, in the order of `unit.events`. `done` is called before that, as in
         `submit`. An awaiter that is cancelled undoes nothing: the unit is committed, `done` is called. Raises
         `DatabaseStopped` (if it stopped while this unit waited, only the database knows whether the unit is in it),
-        and as `submit`.
+        `GuardFailed` (with nothing of this unit committed, and `done` not called), and as `submit`.
         """
         ...
 
@@ -76,8 +82,9 @@ class Database(Protocol):
         Units submitted or committed earlier are durable earlier, and their `done` and awaiters are called earlier.
         A failure is not told to `done`: it stops the database, and `on_stop`'s callback is called.
 
-        Raises, with nothing queued: `ValueError` for a value that cannot be stored (`database/check.py`),
-        `DatabaseBusy` when too much waits, `DatabaseStopped`.
+        Raises, with nothing queued: `ValueError` for a value that cannot be stored (`database/check.py`), and for a
+        unit with guards (nobody waits here who could be told that one does not hold: `commit` it), `DatabaseBusy` when
+        too much waits, `DatabaseStopped`.
         """
         ...
 

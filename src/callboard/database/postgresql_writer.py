@@ -14,7 +14,9 @@ from functools import lru_cache
 import asyncpg
 
 from callboard.clock import Clock
-from callboard.database.batch import Batch, Cells, dealt, merge, seqs
+from callboard.database.batch import Batch, Cells, merge, seqs
+from callboard.database.guards import Found, Watch, answers, judged, watches
+from callboard.database.interface import Outcome
 from callboard.database.sql import POSTGRESQL, SCHEMA_VERSION, following, migrations
 from callboard.database.units import Append, Appended, Column, Table, Unit
 
@@ -80,13 +82,14 @@ class PostgresqlWriter:
         while await self._migrate_once():
             pass
 
-    async def write(self, units: Sequence[Unit]) -> list[Sequence[Appended]]:
-        """Commit the units in one transaction; return each one's events' places. Durable on return.
+    async def write(self, units: Sequence[Unit]) -> list[Outcome]:
+        """Commit the units whose guards hold in one transaction; return what became of each. Durable on return.
 
         After an error the connection is good for nothing but `abort`.
         """
-        batch = merge(units)
-        await self.begin(appending=bool(batch.events))
+        await self.begin(appending=any(unit.events for unit in units))
+        verdicts = judged(units, [(watch, await self._hold(watch)) for watch in watches(units)])
+        batch = merge([unit for unit, holds in zip(units, verdicts, strict=True) if holds])
         appended = await self._append(batch) if batch.events else []
         for work in batch.tables:
             if work.puts:
@@ -96,7 +99,7 @@ class PostgresqlWriter:
         outcome = await self._connection.execute("COMMIT")
         if outcome != "COMMIT":
             raise asyncpg.InterfaceError(f"the server answered {outcome} to COMMIT")
-        return dealt(units, appended)
+        return answers(units, verdicts, appended)
 
     async def begin(self, *, appending: bool) -> None:
         """Begin a transaction; one that appends events waits until no other node's does."""
@@ -108,6 +111,13 @@ class PostgresqlWriter:
 
     async def close(self) -> None:
         await self._connection.close(timeout=_CLOSE_SECONDS)
+
+    async def _hold(self, watch: Watch) -> Found:
+        """Lock the rows until the end of the transaction, then read them."""
+        keys = _columns(watch.keys)
+        await self._connection.execute(_lock(watch.table), *keys)
+        rows = await self._connection.fetch(_look(watch.table, watch.columns), *keys)
+        return watch.found([tuple(row) for row in rows])
 
     async def _append(self, batch: Batch) -> list[Appended]:
         committed_at = self._clock.now()
@@ -153,6 +163,31 @@ def _arrays(columns: Sequence[Column]) -> str:
     return f"unnest({', '.join(kinds)})"
 
 
+def _matches(table: Table, other: str) -> str:
+    return " AND ".join(f"{table.name}.{column.name} = {other}.{column.name}" for column in table.key_columns)
+
+
+@lru_cache(maxsize=64)
+def _lock(table: Table) -> str:
+    # The sort comes before the locks, so every node takes them in the same order.
+    names = ", ".join(column.name for column in table.key_columns)
+    order = ", ".join(f"{table.name}.{column.name}" for column in table.key_columns)
+    return (
+        f"SELECT FROM {table.name} JOIN {_arrays(table.key_columns)} AS wanted ({names})"
+        f" ON {_matches(table, 'wanted')} ORDER BY {order} FOR UPDATE OF {table.name}"
+    )
+
+
+@lru_cache(maxsize=64)
+def _look(table: Table, columns: tuple[str, ...]) -> str:
+    names = [column.name for column in table.key_columns]
+    wanted = ", ".join(f"{table.name}.{name}" for name in (*names, *columns))
+    return (
+        f"SELECT {wanted} FROM {table.name} JOIN {_arrays(table.key_columns)} AS wanted ({', '.join(names)})"  # noqa: S608
+        f" ON {_matches(table, 'wanted')}"
+    )
+
+
 @lru_cache(maxsize=64)
 def _upsert(table: Table) -> str:
     names = [column.name for column in table.columns]
@@ -166,6 +201,6 @@ def _upsert(table: Table) -> str:
 
 @lru_cache(maxsize=64)
 def _remove(table: Table) -> str:
-    names = [column.name for column in table.key_columns]
-    matches = " AND ".join(f"{table.name}.{name} = gone.{name}" for name in names)
-    return f"DELETE FROM {table.name} USING {_arrays(table.key_columns)} AS gone ({', '.join(names)}) WHERE {matches}"  # noqa: S608
+    names = ", ".join(column.name for column in table.key_columns)
+    gone = f"{_arrays(table.key_columns)} AS gone ({names})"
+    return f"DELETE FROM {table.name} USING {gone} WHERE {_matches(table, 'gone')}"  # noqa: S608

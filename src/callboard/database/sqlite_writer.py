@@ -17,10 +17,12 @@ from pathlib import Path
 import msgspec
 
 from callboard.clock import Clock
-from callboard.database.batch import Batch, Cells, dealt, merge, seqs
+from callboard.database.batch import Batch, Cells, merge, seqs
+from callboard.database.guards import Found, Watch, answers, judged, watches
+from callboard.database.interface import Outcome
 from callboard.database.sql import SCHEMA_VERSION, SQLITE, following, migrations
 from callboard.database.sqlite_connection import connect
-from callboard.database.units import Append, Appended, Column, Kind, Table, Unit
+from callboard.database.units import Append, Appended, Column, Kind, Table, Unit, Value
 
 _MOST_ROWS = 256
 """Rows of one statement: 13 columns of them stay far below SQLite's 32,766 parameters."""
@@ -41,11 +43,12 @@ class SqliteWriter:
         while self._migrate_once():
             pass
 
-    def write(self, units: Sequence[Unit]) -> list[Sequence[Appended]]:
-        """Commit the units in one transaction; return each one's events' places. Durable on return."""
-        batch = merge(units)
+    def write(self, units: Sequence[Unit]) -> list[Outcome]:
+        """Commit the units whose guards hold in one transaction; return what became of each. Durable on return."""
         self._connection.execute("BEGIN IMMEDIATE")
         try:
+            verdicts = judged(units, [(watch, self._find(watch)) for watch in watches(units)])
+            batch = merge([unit for unit, holds in zip(units, verdicts, strict=True) if holds])
             appended = self._append(batch) if batch.events else []
             for work in batch.tables:
                 self._insert(work.table, work.puts)
@@ -54,10 +57,19 @@ class SqliteWriter:
         except BaseException:
             self._roll_back()
             raise
-        return dealt(units, appended)
+        return answers(units, verdicts, appended)
 
     def close(self) -> None:
         self._connection.close()
+
+    def _find(self, watch: Watch) -> Found:
+        rows: list[tuple[Value, ...]] = []
+        for some in _chunks(watch.keys):
+            found = self._connection.execute(
+                _look(watch.table, watch.columns, len(some)), tuple(chain.from_iterable(some))
+            )
+            rows += found.fetchall()
+        return watch.found(rows)
 
     def _append(self, batch: Batch) -> list[Appended]:
         committed_at = self._clock.now()
@@ -147,6 +159,13 @@ def _upsert(table: Table, rows: int) -> str:
 def _remove(table: Table, rows: int) -> str:
     key = ", ".join(column.name for column in table.key_columns)
     return f"DELETE FROM {table.name} WHERE ({key}) IN (VALUES {_values(table.key, rows)})"  # noqa: S608
+
+
+@lru_cache(maxsize=64)
+def _look(table: Table, columns: tuple[str, ...], rows: int) -> str:
+    key = ", ".join(column.name for column in table.key_columns)
+    wanted = ", ".join(columns)
+    return f"SELECT {key}, {wanted} FROM {table.name} WHERE ({key}) IN (VALUES {_values(table.key, rows)})"  # noqa: S608
 
 
 @lru_cache(maxsize=16)

@@ -1,9 +1,10 @@
 """A unit of work as data: what the one writer commits.
 
-Owns: the shapes `Table`, `Put`, `Delete`, `Append` and `Unit`, and what comes back, `Appended`.
+Owns: the shapes `Table`, `Put`, `Delete`, `Append`, `Guard` and `Unit`, and what comes back, `Appended`.
 
 Always holds: a unit is committed whole or not at all, and units are committed in the order they were submitted.
 Within a unit (and within the group of units that one transaction commits) the last `Put` or `Delete` of a key wins.
+A unit one of whose guards does not hold when its turn comes is left out whole, and its neighbours are not affected.
 Nothing here knows SQL: the two back ends write their statements from the `Table` definitions.
 """
 
@@ -74,11 +75,29 @@ class Append(NamedTuple):
     body: bytes
 
 
+class Guard(NamedTuple):
+    """A condition on a unit: the row with this key exists, and its `column` has this value.
+
+    It is judged when the unit's turn comes, after everything that was committed before it: by this process or by
+    another one, in an earlier transaction or in the same one. What holds then holds until the unit is committed.
+
+    A row that guards name is, once it exists, written by units that guard it and by no others: rows are locked for
+    their guards before any row is locked to be written, so a unit that came to such a row unguarded could wait for one
+    that waits for it.
+    """
+
+    table: Table
+    key: tuple[Value, ...]
+    column: str
+    value: Value
+
+
 class Unit(NamedTuple):
-    """What is committed together: rows and events."""
+    """What is committed together: rows and events, if all guards hold."""
 
     rows: tuple[Put | Delete, ...] = ()
     events: tuple[Append, ...] = ()
+    guards: tuple[Guard, ...] = ()
 
 
 class Appended(NamedTuple):

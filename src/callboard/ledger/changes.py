@@ -1,15 +1,16 @@
-"""What a transition produces: rows to write, events to report. No SQL, no I/O.
+"""What a transition produces: rows to write, events to report, and on what condition. No SQL, no I/O.
 
 Owns: `Changes`, `Fact`.
 
-Always holds: the rows and the facts of one `Changes` are committed in one transaction (DESIGN §1.1).
+Always holds: the rows and the facts of one `Changes` are committed in one transaction (DESIGN §1.1), all of them or,
+when one of its guards does not hold, none.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from callboard.database import Delete, Put
+from callboard.database import Delete, Guard, Put
 from callboard.events import Payload
 
 
@@ -37,13 +38,17 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Changes:
-    """Rows and facts that belong together. `a + b` puts them one after the other."""
+    """Rows and facts that belong together. `a + b` puts them one after the other.
+
+    `guards` are for those whom somebody else can overtake (jobs are, by the next holder of their lease).
+    """
 
     rows: tuple[Put | Delete, ...] = ()
     facts: tuple[Fact, ...] = field(default=())
+    guards: tuple[Guard, ...] = ()
 
     def __add__(self, other: Changes) -> Changes:
-        return Changes(self.rows + other.rows, self.facts + other.facts)
+        return Changes(self.rows + other.rows, self.facts + other.facts, self.guards + other.guards)
 
     def __bool__(self) -> bool:
         return bool(self.rows or self.facts)

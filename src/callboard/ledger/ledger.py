@@ -13,13 +13,14 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
-from callboard.database import Append, Appended, Database, Unit
+from callboard.database import Append, Appended, Database, Put, Table, Unit
 from callboard.events import encode
 from callboard.ledger.changes import Changes, Fact
 from callboard.ledger.records import EVERYTHING, Filter, Recorded, recorded_of, recorded_row
 from callboard.ledger.tail import Tail
 
 Subscriber = Callable[[Sequence[Recorded]], None]
+Watcher = Callable[[Put], None]
 
 _PAGE = 500
 _POLL_SECONDS = 1.0  # how late a follower learns of what another node committed
@@ -35,6 +36,7 @@ class Ledger:
         self._account_id = account_id
         self._app_id = app_id
         self._subscribers: list[Subscriber] = []
+        self._watchers: list[tuple[str, Watcher]] = []
         self._followers: set[asyncio.Event] = set()
         self._tail = Tail()
 
@@ -42,7 +44,8 @@ class Ledger:
         """Commit rows and facts as one; return the recorded events, in the facts' order, once they are durable.
 
         An awaiter that is cancelled undoes nothing. Raises, with nothing committed: `ValueError` for a fact or a row
-        that cannot be stored, `DatabaseBusy`, `DatabaseStopped` (if it stopped meanwhile, only the database knows).
+        that cannot be stored, `GuardFailed`, `DatabaseBusy`, `DatabaseStopped` (if it stopped meanwhile, only the
+        database knows).
         """
         unit = self._unit(changes)
         recorded: list[Recorded] = []
@@ -68,6 +71,15 @@ class Ledger:
         """Call `callback` with the events of each commit of this node, in order. Returns what ends it."""
         self._subscribers.append(callback)
         return lambda: self._subscribers.remove(callback)
+
+    def watch(self, table: Table, callback: Watcher) -> Callable[[], None]:
+        """Call `callback` with each row that a commit of this node puts into `table`, once it is durable.
+
+        In the order of commit, before whoever awaits the commit goes on. Returns what ends it.
+        """
+        entry = (table.name, callback)
+        self._watchers.append(entry)
+        return lambda: self._watchers.remove(entry)
 
     async def read(self, after: int, limit: int, wanted: Filter = EVERYTHING) -> list[Recorded]:
         """Up to `limit` events that `wanted` accepts, at positions greater than `after`, in order."""
@@ -149,10 +161,21 @@ class Ledger:
                     log.exception("a subscriber failed at position %d", recorded[0].position)
             for news in self._followers:
                 news.set()
+        if self._watchers:
+            self._show(unit)
         return recorded
 
+    def _show(self, unit: Unit) -> None:
+        for name, watcher in tuple(self._watchers):
+            for change in unit.rows:
+                if change.table.name == name and isinstance(change, Put):
+                    try:
+                        watcher(change)
+                    except Exception:  # as for subscribers
+                        log.exception("a watcher of %s failed", name)
+
     def _unit(self, changes: Changes) -> Unit:
-        return Unit(changes.rows, tuple(self._append(fact) for fact in changes.facts))
+        return Unit(changes.rows, tuple(self._append(fact) for fact in changes.facts), changes.guards)
 
     def _append(self, fact: Fact) -> Append:
         if fact.session_id and fact.stream != fact.session_id:
