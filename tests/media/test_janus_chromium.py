@@ -216,6 +216,9 @@ class Page:
     def media_down(self, reason: str) -> None:
         self.reports.append(f"media down: {reason}")
 
+    def speaking(self, track_id: str, loudness: int) -> None:
+        """Nobody asks."""
+
     def subscriber_down(self, reason: str) -> None:
         self.reports.append(f"subscriber down: {reason}")
 

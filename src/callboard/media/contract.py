@@ -169,6 +169,13 @@ class PeerListener(Protocol):
         """The subscribe connection is gone for good, or its state at the engine is unknown. As `media_down`."""
         ...
 
+    def speaking(self, track_id: str, loudness: int) -> None:
+        """A published track of this peer is heard (`loudness` 1 to 100) or is not heard any more (0).
+
+        Comes when that changes, not while it lasts; of what is said too often nothing is kept back here.
+        """
+        ...
+
     def negotiation_failed(self, reason: str) -> None:
         """An offer was not answered in time, or its answer was unusable.
 

@@ -45,13 +45,31 @@ class Detached:
 
 
 @dataclass(frozen=True, slots=True)
+class Talking:
+    """Sound of `feed` rose above the room's threshold, or fell below it: `loudness` is 1 (as good as silent) to 100, or
+    0 for "fell below". Every publisher of a room hears it of every other."""
+
+    feed: str
+    mid: str
+    loudness: int
+
+
+@dataclass(frozen=True, slots=True)
+class Substream:
+    """The simulcast layer (0 the lowest) that a subscriber's section `mid` is sent has changed to this one."""
+
+    mid: str
+    layer: int
+
+
+@dataclass(frozen=True, slots=True)
 class PluginEvent:
     """What the plugin says: the VideoRoom's notices."""
 
     data: dict[str, Any] = field(default_factory=dict)
 
 
-Event = WebRtcUp | Hangup | Media | Trickle | Detached | PluginEvent
+Event = WebRtcUp | Hangup | Media | Trickle | Detached | Talking | Substream | PluginEvent
 
 
 def parse_event(message: dict[str, Any]) -> Event | None:
@@ -69,7 +87,29 @@ def parse_event(message: dict[str, Any]) -> Event | None:
         case {"janus": "detached"}:
             event = Detached()
         case {"janus": "event", "plugindata": {"data": dict(data)}}:
-            event = PluginEvent(data)
+            event = _plugin_event(data)
         case _:
             pass
     return event
+
+
+def loudness(dbov: float) -> int:
+    """1 to 100 out of a level as RFC 6464 has it: 0 is the loudest, 127 silence (decibels below overload)."""
+    return max(1, min(100, round(100 - dbov / 1.27)))
+
+
+def _plugin_event(data: dict[str, Any]) -> Event:
+    match data:
+        case {
+            "videoroom": "talking",
+            "id": str(feed),
+            "mid": str(mid),
+            "audio-level-dBov-avg": int() | float() as level,
+        }:
+            return Talking(feed, mid, loudness(level))
+        case {"videoroom": "stopped-talking", "id": str(feed), "mid": str(mid)}:
+            return Talking(feed, mid, 0)
+        case {"videoroom": "event", "mid": str(mid), "substream": int(layer)} if "configured" not in data:
+            return Substream(mid, layer)
+        case _:
+            return PluginEvent(data)

@@ -116,6 +116,10 @@ class PeerMedia:
         self._check()
         self._subscriber.restart()
 
+    def tell(self, text: str) -> bool:
+        """Send the client a message on its API channel; `False` when that is not open or not read."""
+        return self._over is None and self._subscriber.say(text)
+
     async def close(self) -> None:
         """End both connections. Idempotent; returns in bounded time."""
         await asyncio.shield(self._close(detach=True))

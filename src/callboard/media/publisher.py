@@ -27,7 +27,7 @@ from callboard.media.contract import (
     TransportState,
 )
 from callboard.media.enginesdp import check_successor, for_engine, match_tracks
-from callboard.media.janusevents import Event, Hangup, Media, WebRtcUp
+from callboard.media.janusevents import Event, Hangup, Media, Talking, WebRtcUp
 from callboard.media.room import MediaRoom, Published
 from callboard.media.sdp import Sdp, SdpError, Section, parse
 from callboard.media.splice import regroup
@@ -185,8 +185,11 @@ class Publisher:
                 self._note_up()
             case Hangup(reason):
                 self._watch.hint(reason)
-            case Media(receiving=False):
+            case Media(mid=mid, receiving=False):
+                self._note_sound(mid, 0)  # who sends nothing is not said to have fallen silent
                 self._watch.hint("no media arrives")
+            case Talking(feed=feed, mid=mid, loudness=loudness) if feed == self._feed:
+                self._note_sound(mid, loudness)
             case _:
                 pass
 
@@ -195,6 +198,11 @@ class Publisher:
             self._up = True
             self._room.changed()
             self._listener.media_up()
+
+    def _note_sound(self, mid: str, loudness: int) -> None:
+        for track in self._tracks.values():
+            if track.source.mid == mid and track.kind == "audio":
+                self._listener.speaking(track.track_id, loudness)
 
     async def resync(self) -> None:
         """Ask what may have been missed. Raises `JanusTimeout`, `JanusGone`."""

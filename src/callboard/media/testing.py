@@ -132,6 +132,9 @@ class DirectPeer:
     def media_down(self, reason: str) -> None:
         self._report(f"media down: {reason}")
 
+    def speaking(self, track_id: str, loudness: int) -> None:
+        """Nobody asks."""
+
     def subscriber_down(self, reason: str) -> None:
         self._report(f"subscriber down: {reason}")
 

@@ -24,6 +24,13 @@ MAX_PUBLISHERS: Final = 10_000
 """Of a Janus room. Who may publish is decided elsewhere."""
 
 
+LEVEL_PACKETS: Final = 10
+"""Over how many packets of 20 ms Janus averages the level. No more: a client that falls silent sends its first 200 ms
+of silence in full and then hardly anything (discontinuous transmission), so a longer window would stay open."""
+LEVEL_THRESHOLD: Final = 60
+"""Louder than -60 dBov is talking (RFC 6464: 127 is silence)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """A media section of a publisher's, as Janus names it."""
@@ -73,7 +80,9 @@ class RoomControl:
                 "opus_fec": True,
                 "opus_dtx": True,
                 "notify_joining": False,
-                "audiolevel_event": False,
+                "audiolevel_event": True,
+                "audio_active_packets": LEVEL_PACKETS,
+                "audio_level_average": LEVEL_THRESHOLD,
             }
         )
 

@@ -45,6 +45,7 @@ class Announcements:
         if live.told is not None:
             self._session_info(live)
             self._mediation.subscribe_all(live)
+            self._mediation.speakers.changed(live)
         else:
             self._preview_state(live)
 

@@ -23,6 +23,7 @@ from callboard.rooms.session import Loss, Session
 from callboard.signaling import wire
 from callboard.signaling.client import Client
 from callboard.signaling.registry import Registry
+from callboard.signaling.speakers import Speakers
 
 log = logging.getLogger("callboard.signaling")
 
@@ -74,6 +75,10 @@ class Listener:
         if self._current:
             self._mediation.migrate(self._client, reason)
 
+    def speaking(self, track_id: str, loudness: int) -> None:
+        if self._current:
+            self._mediation.speakers.note(self._client, track_id, loudness)
+
     def negotiation_failed(self, reason: str) -> None:
         """A client without a socket cannot answer: it gets the offer again when it is back."""
         if self._current and self._client.socket is not None:
@@ -88,6 +93,7 @@ class Mediation:
         self._rooms = rooms
         self._registry = registry
         self._background = background
+        self.speakers = Speakers(rooms, registry)
 
     async def open(self, client: Client) -> PeerMedia:
         """New transports for this client, in place of those that it had. Raises `MediaError`."""
