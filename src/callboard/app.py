@@ -51,7 +51,9 @@ from callboard.signaling.session_store import SessionStores
 from callboard.signaling.socket import Limits
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints, sealed_endpoint
+from callboard.webhooks.guard import Policy, parse_network
 from callboard.webhooks.outlet import Settings as DeliverySettings
+from callboard.webhooks.resolver import Resolver
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.vault_file import open_vault
@@ -94,6 +96,13 @@ def delivery_settings(settings: Settings) -> DeliverySettings:
         timeout=webhooks.timeout_seconds, connections=webhooks.connections, idle=webhooks.idle_seconds
     )
     return DeliverySettings(retry=retry, sender=sender)
+
+
+def delivery_policy(settings: Settings, port: int) -> Policy:
+    """What deliveries may reach, out of our settings; never `port`, where we listen ourselves."""
+    webhooks = settings.webhooks
+    networks = tuple(parse_network(network) for network in webhooks.allowed_networks)
+    return Policy(networks, frozenset(webhooks.denied_ports), frozenset([port]))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -176,6 +185,7 @@ class Callboard:
         self.clock = clock or SystemClock()
         self.ids = ids or RandomIds()
         self.failed: asyncio.Event = asyncio.Event()
+        self.port = settings.server.port
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Callboard:
@@ -209,8 +219,11 @@ class Callboard:
         setting, folder = self.settings.webhooks.master_key, Path(self.settings.data_dir)
         sealed = await sealed_endpoint(self.database)
         vault = await asyncio.to_thread(open_vault, setting, folder, secrets.token_bytes, sealed=sealed)
-        self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes, vault)
+        policy = delivery_policy(self.settings, self.port)
+        self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes, vault, policy)
         await self.endpoints.load()
+        resolver = Resolver(policy)
+        parts.callback(resolver.close)
         self.dispatcher = Dispatcher(
             self.database,
             self.ledger,
@@ -218,6 +231,7 @@ class Callboard:
             clock=self.clock,
             random=random.SystemRandom(),
             settings=delivery_settings(self.settings),
+            resolve_and_vet=resolver,
         )
         await self.dispatcher.start()
         parts.push_async_callback(self.dispatcher.stop)
@@ -262,6 +276,7 @@ class Callboard:
         server = self.settings.server
         listening = listen(server.host, server.port)
         with listening:
+            self.port = listening.getsockname()[1]
             self.url = server.public_url.rstrip("/") or self._address(listening)
             async with self:
                 http = HttpServer(self._uvicorn_config())

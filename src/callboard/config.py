@@ -21,6 +21,7 @@ from msgspec import Meta, Struct
 
 from callboard import config_file
 from callboard.validation import Problem, problems
+from callboard.webhooks.guard import DENIED_PORTS, parse_network
 
 PREFIX: Final = "CALLBOARD_"
 
@@ -148,6 +149,18 @@ class Webhooks(Section, frozen=True):
     ] = 15.0
     connections: Annotated[int, Meta(ge=1, le=1000, description="Connections to one endpoint at the same time.")] = 64
     idle_seconds: Annotated[float, Meta(gt=0, description="How long an unused connection is kept.")] = 60.0
+    allowed_networks: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Networks beside the public internet that may be delivered to, as"
+            ' ["10.1.0.0/16", "fd12:3456::/32"]. Private and loopback addresses are refused unless they are named here;'
+            " link-local, metadata and multicast addresses always are."
+        ),
+    ] = ()
+    denied_ports: Annotated[
+        tuple[Annotated[int, Meta(ge=1, le=65535)], ...],
+        Meta(description="Ports that are never delivered to: those of mail, shells, databases and the like."),
+    ] = DENIED_PORTS
     master_key: Annotated[
         str,
         Meta(
@@ -283,6 +296,11 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
         yield Problem(("media", "port_max"), "must be above port_min")
     if webhooks.retry_most_seconds < webhooks.retry_first_seconds:
         yield Problem(("webhooks", "retry_most_seconds"), "must be at least retry_first_seconds")
+    for network in webhooks.allowed_networks:
+        try:
+            parse_network(network)
+        except ValueError as wrong:
+            yield Problem(("webhooks", "allowed_networks"), f"must be networks, as 10.0.0.0/8: {wrong}")
 
 
 def _is_origin(url: str) -> bool:

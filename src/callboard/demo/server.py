@@ -76,6 +76,7 @@ class ServerProcess:
             "CALLBOARD_SERVER__PORT": str(self.port),
             "CALLBOARD_WORKSPACE__ACCESS_KEY": self.access_key,
             "CALLBOARD_WORKSPACE__SECRET": self.secret,
+            "CALLBOARD_WEBHOOKS__ALLOWED_NETWORKS": '["127.0.0.0/8", "::1/128"]',  # where the receivers are
             **self._settings,
         }
         with self.log_file.open("ab") as log:

@@ -16,10 +16,12 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
+from msgspec import UNSET
+
 from callboard.clock import Clock, Ids
 from callboard.database import Database, Delete, Put, Unit
 from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK, ENDPOINT
-from callboard.errors import Conflict, NotFound
+from callboard.errors import Conflict, Invalid, NotFound
 from callboard.webhooks import keys
 from callboard.webhooks.endpoint import (
     Endpoint,
@@ -31,6 +33,8 @@ from callboard.webhooks.endpoint import (
     rotated_endpoint,
     sealed_with,
 )
+from callboard.webhooks.guard import Policy
+from callboard.webhooks.hosts import url_problem
 from callboard.webhooks.keys import SigningKey
 from callboard.webhooks.vault import Vault
 
@@ -61,15 +65,17 @@ class Endpoints:
         ids: Ids,
         random_bytes: Callable[[int], bytes],
         vault: Vault | None = None,
+        policy: Policy | None = None,
     ) -> None:
         """`random_bytes(n)` must be unpredictable (`secrets.token_bytes`). Without a `vault`, secrets are written as
-        they are.
+        they are; without a `policy`, URLs may lead anywhere.
         """
         self._database = database
         self._clock = clock
         self._ids = ids
         self._random_bytes = random_bytes
         self._vault = vault
+        self._policy = policy
         self._endpoints: dict[str, Endpoint] = {}
         self._watchers: list[Watcher] = []
         self._changing = asyncio.Lock()
@@ -132,6 +138,7 @@ class Endpoints:
                 raise Conflict("too many endpoints", (f"there can be {MAX_ENDPOINTS}: delete one first",))
             now = self._clock.now()
             endpoint = new_endpoint(request, self._ids.object_id(now), self._random_bytes, now)
+            self._vet(endpoint)
             ((position,),) = await self._database.fetch("highest_position")
             mark = Put(DELIVERY_MARK, (endpoint.id, position))
             await self._database.commit(Unit((endpoint_row(endpoint, self._vault), mark)))
@@ -142,7 +149,10 @@ class Endpoints:
     async def _update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
         async with self._changing:
             now = self._clock.now()
-            return await self._put(changed_endpoint(self._found(endpoint_id), request, self._random_bytes, now))
+            endpoint = changed_endpoint(self._found(endpoint_id), request, self._random_bytes, now)
+            if request.url is not UNSET:  # else one that leads where it must not by now could not even be disabled
+                self._vet(endpoint)
+            return await self._put(endpoint)
 
     async def _rotate(self, endpoint_id: str, overlap_seconds: float) -> Endpoint:
         async with self._changing:
@@ -172,6 +182,10 @@ class Endpoints:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return await asyncio.shield(task)
+
+    def _vet(self, endpoint: Endpoint) -> None:
+        if self._policy is not None and (problem := url_problem(self._policy, endpoint.url)):
+            raise Invalid("invalid endpoint", (f"url: {problem}",))
 
     def _found(self, endpoint_id: str) -> Endpoint:
         endpoint = self._endpoints.get(endpoint_id)
