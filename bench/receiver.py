@@ -1,8 +1,11 @@
 """The receiver of the measurements: as little as can be said to receive webhooks.
 
-`python -m bench.receiver CORE LOG SECRET` listens on a free port of loopback, prints it, answers every POST with an
-empty 200 and writes a line `stream seq nanoseconds` per request into LOG. One signature in 64 is checked. On SIGTERM
-it prints how many requests came and how many of the signatures it checked were wrong, and ends.
+`python -m bench.receiver CORE LOG SECRET [awake]` listens on a free port of loopback, prints it, answers every POST
+with an empty 200 and writes a line `stream seq nanoseconds` per request into LOG. One signature in 64 is checked. On
+SIGTERM it prints how many requests came and how many of the signatures it checked were wrong, and ends.
+
+`awake`, it never sleeps while it waits: waking a sleeping receiver on the same machine is work of the sender's core,
+paid for every request by who sends slowly and never by who sends fast. Across a network nobody pays it.
 """
 
 from __future__ import annotations
@@ -75,7 +78,7 @@ class Conversation(asyncio.Protocol):
         self.body = b""
 
 
-async def main(core: int, path: Path, secret: str) -> None:
+async def main(core: int, path: Path, secret: str, *, awake: bool) -> None:
     pin(core)
     log = Log(path, secret)
     loop = asyncio.get_running_loop()
@@ -83,6 +86,8 @@ async def main(core: int, path: Path, secret: str) -> None:
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
     server = await loop.create_server(lambda: Conversation(log), "127.0.0.1", 0, backlog=1024)
     print(server.sockets[0].getsockname()[1], flush=True)
+    while awake and not stopped.is_set():
+        await asyncio.sleep(0)
     await stopped.wait()
     server.close()
     log.file.close()
@@ -90,4 +95,5 @@ async def main(core: int, path: Path, secret: str) -> None:
 
 
 if __name__ == "__main__":
-    uvloop.run(main(int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]))
+    core, path, secret, *awake = sys.argv[1:]
+    uvloop.run(main(int(core), Path(path), secret, awake=awake == ["awake"]))

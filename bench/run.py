@@ -97,9 +97,9 @@ def p99(run: Run) -> float:
 
 
 @contextmanager
-def receiver(log: Path) -> Iterator[int]:
+def receiver(log: Path, *, awake: bool) -> Iterator[int]:
     """A receiver of its own for one run; yields its port."""
-    command = [sys.executable, "-m", "bench.receiver", str(RECEIVER_CORE), str(log), SECRET]
+    command = [sys.executable, "-m", "bench.receiver", str(RECEIVER_CORE), str(log), SECRET, *["awake"] * awake]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
@@ -117,7 +117,7 @@ def measure(program: str, seconds: float, rate: float) -> Run:
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as name:
         folder = Path(name)
         sent, received = folder / "sent", folder / "received"
-        with receiver(received) as port:
+        with receiver(received, awake=rate == 0) as port:
             command = [sys.executable, "-m", f"bench.{program}", str(CORE), str(port), str(sent), SECRET]
             command += [str(seconds), str(rate)] + ([str(folder)] if program == "ours" else [])
             ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=False)
