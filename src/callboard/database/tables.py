@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from callboard.database.units import Column, Kind, Table
 
-TEXT, BIGINT, REAL, BOOLEAN = Kind.TEXT, Kind.BIGINT, Kind.REAL, Kind.BOOLEAN
+TEXT, BIGINT, BYTES, REAL, BOOLEAN = Kind.TEXT, Kind.BIGINT, Kind.BYTES, Kind.REAL, Kind.BOOLEAN
 
 
 def _table(name: str, key: int, /, **columns: Kind) -> Table:
@@ -231,9 +231,45 @@ IDEMPOTENT_ANSWER = _table(
 )
 """What a POST was answered with; `digest` is that of its body, `body` (the answer's) may be sealed."""
 
+JOB = _table(
+    "job",
+    1,
+    id=TEXT,
+    kind=TEXT,
+    subject=TEXT,
+    payload=BYTES,
+    priority=BIGINT,
+    created_at=BIGINT,
+    deadline_at=BIGINT,
+    state=TEXT,
+    due_at=BIGINT,
+    fence=BIGINT,
+    owner=TEXT,
+    attempt=BIGINT,
+    losses=BIGINT,
+    progress=REAL,
+    error_code=TEXT,
+    error=TEXT,
+    started_at=BIGINT,
+    ended_at=BIGINT,
+)
+"""A background job (`jobs/job.py` says what the columns mean). Once there, written only under a guard of `fence`."""
+
+JOB_STEP = _table(
+    "job_step",
+    2,
+    job_id=TEXT,
+    position=BIGINT,
+    name=TEXT,
+    output=BYTES,
+    at=BIGINT,
+)
+"""What a finished step of a job answered: `output` is JSON. Forgotten with the job."""
+
 TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
     *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT),
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
+    *(JOB, JOB_STEP),
 )
 """All of the above."""
