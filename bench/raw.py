@@ -45,7 +45,7 @@ class Endless:
     def render(self, work: Recorded) -> bytes:
         return self._render(work, self._stream, time.time_ns())
 
-    def finished(self, _work: Recorded, status: int, _error: str) -> None:
+    def finished(self, _work: Recorded, status: int, *_: object) -> None:
         self.count += 1
         if status != 200:
             self.failed += 1

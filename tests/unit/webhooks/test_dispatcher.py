@@ -1,4 +1,4 @@
-"""Deliveries from commit to receipt: a real database, a real receiver, shortened schedules."""
+"""Deliveries from commit to receipt: real databases of each kind, a real receiver, shortened schedules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
@@ -71,11 +70,9 @@ class _At:
 
 
 @asynccontextmanager
-async def house(
-    path: Path, *, settings: Settings = SETTINGS, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[House]:
+async def house(url: str, *, settings: Settings = SETTINGS, tls: ssl.SSLContext | None = None) -> AsyncIterator[House]:
     clock, ids = SystemClock(), RandomIds()
-    database = open_database(f"sqlite:///{path / 'callboard.db'}")
+    database = open_database(url)
     await database.open()
     ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
     endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
@@ -125,8 +122,8 @@ def check(receiver: Receiver, committed: list[Recorded]) -> None:
     assert all(delivery.verified for delivery in receiver.deliveries)
 
 
-async def test_an_event_arrives_signed_and_unchanged(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_an_event_arrives_signed_and_unchanged(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         await home.endpoint(receiver, headers={"X-Passcode": "open sesame"})
         event = await home.commit("s1")
         await receiver.until_accepted(1)
@@ -145,8 +142,8 @@ async def test_an_event_arrives_signed_and_unchanged(tmp_path: Path) -> None:
         assert abs(int(delivery.header("webhook-timestamp")[0]) - delivery.at // NANOSECONDS) <= 5
 
 
-async def test_a_url_with_percent_signs_and_a_query_is_sent_as_it_is(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_a_url_with_percent_signs_and_a_query_is_sent_as_it_is(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         url = f"http://localhost:{receiver.port}/a%20b/%25?c=%d&e"
         await home.endpoints.create(EndpointRequest(url=url))
         await home.commit("s1")
@@ -154,8 +151,8 @@ async def test_a_url_with_percent_signs_and_a_query_is_sent_as_it_is(tmp_path: P
         assert receiver.deliveries[0].path == "/a%20b/%25?c=%d&e"
 
 
-async def test_many_streams_arrive_each_in_order(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_many_streams_arrive_each_in_order(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         await home.endpoint(receiver)
         source = random.Random(7)
         await asyncio.gather(*(home.commit(f"s{source.randrange(20)}") for _ in range(400)))
@@ -175,8 +172,8 @@ async def test_many_streams_arrive_each_in_order(tmp_path: Path) -> None:
         Answer(b"no http at all\r\n"),
     ],
 )
-async def test_what_fails_is_tried_again_and_order_is_kept(tmp_path: Path, answer: Answer) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_what_fails_is_tried_again_and_order_is_kept(database_url: str, answer: Answer) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         await home.endpoint(receiver)
         receiver.behaviour = failing(2, answer)
         for _ in range(5):
@@ -187,8 +184,8 @@ async def test_what_fails_is_tried_again_and_order_is_kept(tmp_path: Path, answe
         assert len({delivery.header("webhook-id")[0] for delivery in receiver.deliveries}) == 15
 
 
-async def test_every_attempt_is_in_the_log(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_every_attempt_is_in_the_log(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         endpoint = await home.endpoint(receiver)
         receiver.behaviour = failing(2, status(503))
         event = await home.commit("s1")
@@ -200,8 +197,8 @@ async def test_every_attempt_is_in_the_log(tmp_path: Path) -> None:
         await eventually(logged)
         attempts = await attempts_of_event(home.database, event.id)
         assert [(a.number, a.status, a.error, a.given_up) for a in attempts] == [
-            (1, 503, "http_503", False),
-            (2, 503, "http_503", False),
+            (1, 503, "http_5xx", False),
+            (2, 503, "http_5xx", False),
             (3, 200, "", False),
         ]
         assert all(a.endpoint_id == endpoint.id and a.seconds >= 0 and a.at >= event.at for a in attempts)
@@ -210,10 +207,10 @@ async def test_every_attempt_is_in_the_log(tmp_path: Path) -> None:
         assert newest == [attempts[1]]
 
 
-async def test_the_seed_platform_s_delays_are_waited_between_attempts(tmp_path: Path) -> None:
+async def test_the_seed_platform_s_delays_are_waited_between_attempts(database_url: str) -> None:
     """With the real policy's proportions, at a hundredth of the time: 10, 30 and 100 ms."""
     settings = Settings(retry=RetryPolicy(quick=(0.01, 0.03, 0.1), tail_first=0.2), sender=SENDER)
-    async with Receiver() as receiver, house(tmp_path, settings=settings) as home:
+    async with Receiver() as receiver, house(database_url, settings=settings) as home:
         await home.endpoint(receiver)
         receiver.behaviour = failing(4)
         await home.commit("s1")
@@ -225,8 +222,8 @@ async def test_the_seed_platform_s_delays_are_waited_between_attempts(tmp_path: 
             assert seconds >= least * 0.95  # never early; how late is the machine's business
 
 
-async def test_an_event_that_is_too_old_is_given_up_and_the_lane_goes_on(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_an_event_that_is_too_old_is_given_up_and_the_lane_goes_on(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         endpoint = await home.endpoint(receiver)
         receiver.behaviour = lambda delivery: FAILURE if delivery.seq == 1 else OK
         old = await home.commit("s1", at=SystemClock().now() - int(4 * DAY) * NANOSECONDS)
@@ -239,12 +236,12 @@ async def test_an_event_that_is_too_old_is_given_up_and_the_lane_goes_on(tmp_pat
 
         await eventually(logged)
         (attempt,) = await attempts_of_event(home.database, old.id)
-        assert (attempt.status, attempt.error, attempt.given_up) == (500, "http_500", True)
+        assert (attempt.status, attempt.error, attempt.given_up) == (500, "http_5xx", True)
         assert (home.gauges(endpoint).given_up, home.gauges(endpoint).delivered) == (1, 1)
 
 
-async def test_a_receiver_that_is_down_gets_everything_when_it_is_back(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_a_receiver_that_is_down_gets_everything_when_it_is_back(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         endpoint = await home.endpoint(receiver)
         await home.commit("s1")
         await receiver.until_accepted(1)
@@ -258,7 +255,7 @@ async def test_a_receiver_that_is_down_gets_everything_when_it_is_back(tmp_path:
         check(receiver, home.committed)
 
 
-async def test_a_backlog_does_not_stay_in_memory(tmp_path: Path) -> None:
+async def test_a_backlog_does_not_stay_in_memory(database_url: str) -> None:
     settings = Settings(
         retry=RetryPolicy(quick=(), tail_first=0.2, tail_most=0.2),
         sender=SENDER,
@@ -266,7 +263,7 @@ async def test_a_backlog_does_not_stay_in_memory(tmp_path: Path) -> None:
         most_held=10,
         spill_after=0.0,
     )
-    async with Receiver() as receiver, house(tmp_path, settings=settings) as home:
+    async with Receiver() as receiver, house(database_url, settings=settings) as home:
         endpoint = await home.endpoint(receiver)
         receiver.behaviour = lambda _: FAILURE
         held = []
@@ -281,8 +278,8 @@ async def test_a_backlog_does_not_stay_in_memory(tmp_path: Path) -> None:
         await eventually(lambda: home.gauges(endpoint).pending == 0)
 
 
-async def test_a_dead_endpoint_delays_no_other(tmp_path: Path) -> None:
-    async with Receiver() as dead, Receiver() as well, house(tmp_path) as home:
+async def test_a_dead_endpoint_delays_no_other(database_url: str) -> None:
+    async with Receiver() as dead, Receiver() as well, house(database_url) as home:
         dead.behaviour = lambda _: SILENCE
         await home.endpoint(dead)
         await home.endpoint(well)
@@ -293,8 +290,8 @@ async def test_a_dead_endpoint_delays_no_other(tmp_path: Path) -> None:
         assert dead.accepted == []
 
 
-async def test_an_endpoint_is_sent_what_comes_after_its_creation(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_an_endpoint_is_sent_what_comes_after_its_creation(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         await home.commit("s1")
         await home.endpoint(receiver)
         after = [await home.commit("s1"), await home.commit("s2")]
@@ -302,9 +299,9 @@ async def test_an_endpoint_is_sent_what_comes_after_its_creation(tmp_path: Path)
         check(receiver, after)
 
 
-async def test_nothing_is_missed_while_endpoints_are_created(tmp_path: Path) -> None:
+async def test_nothing_is_missed_while_endpoints_are_created(database_url: str) -> None:
     """Commits go on while an endpoint is created and opened: from its mark on it gets every one, once."""
-    async with house(tmp_path) as home:
+    async with house(database_url) as home:
         going = True
 
         async def produce(stream: str) -> None:
@@ -332,8 +329,8 @@ async def test_nothing_is_missed_while_endpoints_are_created(tmp_path: Path) -> 
                 await receiver.stop()
 
 
-async def test_a_deleted_endpoint_is_sent_nothing_more_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    async with Receiver() as receiver, Receiver() as other, house(tmp_path) as home:
+async def test_a_deleted_endpoint_is_sent_nothing_more_and_leaves_nothing_behind(database_url: str) -> None:
+    async with Receiver() as receiver, Receiver() as other, house(database_url) as home:
         endpoint = await home.endpoint(receiver)
         await home.endpoint(other)
         await home.commit("s1")
@@ -348,8 +345,8 @@ async def test_a_deleted_endpoint_is_sent_nothing_more_and_leaves_nothing_behind
         assert await home.database.fetch("delivery_cursors", endpoint_id=endpoint.id, position=-1) == []
 
 
-async def test_a_disabled_endpoint_is_sent_nothing_and_its_events_wait(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_a_disabled_endpoint_is_sent_nothing_and_its_events_wait(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         endpoint = await home.endpoint(receiver)
         await home.commit("s1")
         await receiver.until_accepted(1)
@@ -364,8 +361,8 @@ async def test_a_disabled_endpoint_is_sent_nothing_and_its_events_wait(tmp_path:
         assert len(receiver.deliveries) == 4
 
 
-async def test_switching_an_endpoint_off_and_on_again_loses_nothing(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_switching_an_endpoint_off_and_on_again_loses_nothing(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         endpoint = await home.endpoint(receiver)
         for number in range(40):
             await home.commit(f"s{number % 3}")
@@ -375,8 +372,8 @@ async def test_switching_an_endpoint_off_and_on_again_loses_nothing(tmp_path: Pa
         check(receiver, home.committed)
 
 
-async def test_a_changed_endpoint_is_used_from_the_next_attempt_on(tmp_path: Path) -> None:
-    async with Receiver() as old, Receiver() as new, house(tmp_path) as home:
+async def test_a_changed_endpoint_is_used_from_the_next_attempt_on(database_url: str) -> None:
+    async with Receiver() as old, Receiver() as new, house(database_url) as home:
         endpoint = await home.endpoint(old)
         old.behaviour = lambda _: FAILURE
         await home.commit("s1")
@@ -390,16 +387,16 @@ async def test_a_changed_endpoint_is_used_from_the_next_attempt_on(tmp_path: Pat
         assert new.deliveries[0].header("x-new") == ["1"]
 
 
-async def test_deliveries_go_on_where_they_were_after_a_restart(tmp_path: Path) -> None:
+async def test_deliveries_go_on_where_they_were_after_a_restart(database_url: str) -> None:
     async with Receiver() as receiver:
         committed = []
-        async with house(tmp_path) as home:
+        async with house(database_url) as home:
             await home.endpoint(receiver)
             for number in range(60):
                 await home.commit(f"s{number % 4}")
             await receiver.until_accepted(30)
             committed += home.committed
-        async with house(tmp_path) as home:
+        async with house(database_url) as home:
             for number in range(10):
                 await home.commit(f"s{number % 4}")
             committed += home.committed
@@ -408,17 +405,17 @@ async def test_deliveries_go_on_where_they_were_after_a_restart(tmp_path: Path) 
         assert len(receiver.deliveries) == 70, "an orderly restart repeats nothing"
 
 
-async def test_attempts_are_counted_on_after_a_restart(tmp_path: Path) -> None:
+async def test_attempts_are_counted_on_after_a_restart(database_url: str) -> None:
     slow = Settings(retry=RetryPolicy(quick=(0.01, 600.0, 600.0)), sender=SENDER, grace=1.0)
     async with Receiver() as receiver:
         receiver.behaviour = lambda _: FAILURE
-        async with house(tmp_path, settings=slow) as home:
+        async with house(database_url, settings=slow) as home:
             await home.endpoint(receiver)
             event = await home.commit("s1")
             await receiver.until(lambda: len(receiver.deliveries) == 2)
-        async with house(tmp_path, settings=slow) as home:
+        async with house(database_url, settings=slow) as home:
             await receiver.until(lambda: len(receiver.deliveries) == 3)
-        async with house(tmp_path, settings=slow) as home:
+        async with house(database_url, settings=slow) as home:
             receiver.behaviour = lambda _: OK
             await receiver.until_accepted(1)
 
@@ -430,33 +427,33 @@ async def test_attempts_are_counted_on_after_a_restart(tmp_path: Path) -> None:
             assert [attempt.number for attempt in attempts] == [1, 2, 3, 4]
 
 
-async def test_the_log_of_attempts_counts_where_cursors_are_behind_it(tmp_path: Path) -> None:
+async def test_the_log_of_attempts_counts_where_cursors_are_behind_it(database_url: str) -> None:
     """As after a crash: the marks and cursors of the last second are missing, the attempts are there."""
     async with Receiver() as receiver:
         receiver.behaviour = lambda delivery: FAILURE if delivery.stream == "s2" and delivery.seq > 30 else OK
-        async with house(tmp_path, settings=Settings(retry=QUICK, sender=SENDER, per_lane=8)) as home:
+        async with house(database_url, settings=Settings(retry=QUICK, sender=SENDER, per_lane=8)) as home:
             endpoint = await home.endpoint(receiver)
             for number in range(120):
                 await home.commit(f"s{number % 3}")
             await receiver.until_accepted(110)
             committed = home.committed
-        database = open_database(f"sqlite:///{tmp_path / 'callboard.db'}")
+        database = open_database(database_url)
         await database.open()
         forgotten = (Put(DELIVERY_MARK, (endpoint.id, 0)), Delete(DELIVERY_CURSOR, (endpoint.id, "s0")))
         await database.commit(Unit(forgotten))
         await database.close()
         before = len(receiver.deliveries)
         receiver.behaviour = lambda _: OK
-        async with house(tmp_path) as home:
+        async with house(database_url) as home:
             await eventually(lambda: home.gauges(endpoint).pending == 0)
         check(receiver, committed)
         assert {(d.stream, d.seq) for d in receiver.deliveries[before:]} == {("s2", seq) for seq in range(31, 41)}
         assert len(receiver.deliveries) == before + 10
 
 
-async def test_what_is_delivered_leaves_a_mark_and_no_cursors(tmp_path: Path) -> None:
+async def test_what_is_delivered_leaves_a_mark_and_no_cursors(database_url: str) -> None:
     """Nothing that is kept for deliveries grows with their number."""
-    async with Receiver() as receiver, house(tmp_path) as home:
+    async with Receiver() as receiver, house(database_url) as home:
         endpoint = await home.endpoint(receiver)
         for number in range(100):
             await home.commit(f"s{number}")
@@ -473,16 +470,16 @@ async def test_what_is_delivered_leaves_a_mark_and_no_cursors(tmp_path: Path) ->
         assert home.gauges(endpoint).lanes == 0
 
 
-async def test_a_lane_that_waits_holds_the_mark_and_the_others_have_cursors(tmp_path: Path) -> None:
+async def test_a_lane_that_waits_holds_the_mark_and_the_others_have_cursors(database_url: str) -> None:
     async with Receiver() as receiver:
         receiver.behaviour = lambda delivery: FAILURE if delivery.stream == "bad" else OK
-        async with house(tmp_path) as home:
+        async with house(database_url) as home:
             endpoint = await home.endpoint(receiver)
             good = [await home.commit("good")]
             bad = await home.commit("bad")
             good += [await home.commit("good"), await home.commit("good")]
             await receiver.until_accepted(3)
-        async with house(tmp_path) as home:
+        async with house(database_url) as home:
             assert home.gauges(endpoint).mark == bad.position - 1
             (cursor,) = await home.database.fetch("delivery_cursors", endpoint_id=endpoint.id, position=-1)
             assert cursor == (endpoint.id, "good", 3, good[-1].position)
@@ -492,22 +489,22 @@ async def test_a_lane_that_waits_holds_the_mark_and_the_others_have_cursors(tmp_
         assert len([delivery for delivery in receiver.deliveries if delivery.stream == "good"]) == 3
 
 
-async def test_stopping_records_what_was_under_way(tmp_path: Path) -> None:
+async def test_stopping_records_what_was_under_way(database_url: str) -> None:
     async with Receiver() as receiver:
         receiver.behaviour = lambda _: status(200, delay=0.2)
-        async with house(tmp_path) as home:
+        async with house(database_url) as home:
             endpoint = await home.endpoint(receiver)
             await home.commit("s1")
             await receiver.until_accepted(1)
-        async with house(tmp_path) as home:
+        async with house(database_url) as home:
             assert (home.gauges(endpoint).pending, home.gauges(endpoint).mark) == (0, 1)
         assert len(receiver.deliveries) == 1
 
 
-async def test_over_tls_too(tmp_path: Path, authority: Authority) -> None:
+async def test_over_tls_too(database_url: str, authority: Authority) -> None:
     async with (
         Receiver(tls=authority.server("localhost")) as receiver,
-        house(tmp_path, tls=authority.client()) as home,
+        house(database_url, tls=authority.client()) as home,
     ):
         await home.endpoint(receiver)
         for number in range(30):
@@ -526,8 +523,8 @@ def sevenths() -> Iterator[Answer]:
         yield wrong[number // 7 % len(wrong)] if number % 7 == 0 else OK
 
 
-async def test_a_receiver_that_often_fails_gets_everything_in_order(tmp_path: Path) -> None:
-    async with Receiver() as receiver, house(tmp_path) as home:
+async def test_a_receiver_that_often_fails_gets_everything_in_order(database_url: str) -> None:
+    async with Receiver() as receiver, house(database_url) as home:
         await home.endpoint(receiver)
         answers = sevenths()
         receiver.behaviour = lambda _: next(answers)
