@@ -39,6 +39,7 @@ ROUTES = [
     ("POST", "/v2/webhook-endpoints"),
     ("GET", f"/v2/webhook-endpoints/{ABSENT}"),
     ("POST", f"/v2/webhook-endpoints/{ABSENT}"),
+    ("POST", f"/v2/webhook-endpoints/{ABSENT}/rotate-secret"),
     ("DELETE", f"/v2/webhook-endpoints/{ABSENT}"),
     ("GET", "/v2/events"),
 ]
