@@ -49,6 +49,7 @@ from callboard.signaling.registry import Registry
 from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
 from callboard.signaling.socket import Limits
+from callboard.signaling.turn import Turn
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints, sealed_endpoint
 from callboard.webhooks.guard import Policy, parse_network
@@ -79,6 +80,12 @@ def media_settings(settings: Settings) -> MediaSettings:
         ice_addresses=media.ice_addresses,
         public_address=media.public_address or None,
     )
+
+
+def turn_of(settings: Settings, clock: Clock) -> Turn | None:
+    """The TURN server that shares a secret with us, if there is one."""
+    media = settings.media
+    return Turn(media.turn_urls, media.turn_secret, media.turn_seconds, clock) if media.turn_secret else None
 
 
 def delivery_settings(settings: Settings) -> DeliverySettings:
@@ -322,7 +329,9 @@ class Callboard:
 
     def _litestar(self) -> Litestar:
         ice = tuple(msgspec.to_builtins(one) for one in self.settings.media.ice_servers)
-        doors = Doors(self.tokens, self.rooms, self.signaling, self._endpoint(), ice)
+        doors = Doors(
+            self.tokens, self.rooms, self.signaling, self._endpoint(), ice, turn_of(self.settings, self.clock)
+        )
         deps = Deps(
             workspace=self.workspace,
             tokens=self.tokens,

@@ -126,6 +126,31 @@ class Media(Section, frozen=True):
             ' [{urls = ["turn:turn.example.org:3478"], username = "u", credential = "p"}].'
         ),
     ] = ()
+    turn_urls: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^turns?:[^\s]+$(?!\n)", extra={"allowed": "turn:… or turns:…"})], ...],
+        Meta(
+            description="A TURN server that shares turn_secret with us, as"
+            ' ["turn:turn.example.org:3478?transport=udp", "turns:turn.example.org:5349?transport=tcp"].'
+        ),
+    ] = ()
+    turn_secret: Annotated[
+        str,
+        Meta(
+            max_length=512,
+            description="Each client gets credentials of its own, made with this (coturn: static-auth-secret). Best set"
+            " as CALLBOARD_MEDIA__TURN_SECRET.",
+        ),
+    ] = ""
+    turn_seconds: Annotated[
+        int,
+        Meta(ge=60, le=604_800, description="How long those credentials are good: longer than any call may last."),
+    ] = 86_400
+
+    def __repr__(self) -> str:
+        return f"Media({', '.join(f'{name}={value!r}' for name, value in self.__rich_repr__())}, turn_secret=…)"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "turn_secret"]
 
 
 class Webhooks(Section, frozen=True):
@@ -294,6 +319,9 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
         yield Problem(("server", "public_url"), "must be http:// or https://, a host, maybe a port, and no path")
     if media.port_min >= media.port_max:
         yield Problem(("media", "port_max"), "must be above port_min")
+    if bool(media.turn_urls) != bool(media.turn_secret):
+        missing = "turn_secret" if media.turn_urls else "turn_urls"
+        yield Problem(("media", missing), "must be set: a TURN server and the secret shared with it belong together")
     if webhooks.retry_most_seconds < webhooks.retry_first_seconds:
         yield Problem(("webhooks", "retry_most_seconds"), "must be at least retry_first_seconds")
     for network in webhooks.allowed_networks:

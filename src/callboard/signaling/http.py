@@ -23,6 +23,7 @@ from callboard.rooms.live import LiveRooms
 from callboard.signaling.frames import SignalError
 from callboard.signaling.service import Signaling, turn_away
 from callboard.signaling.socket import SocketClosed
+from callboard.signaling.turn import Turn
 
 PEER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 FLAGS = ("nonWebRTCDisableOffer",)
@@ -32,13 +33,19 @@ FLAGS = ("nonWebRTCDisableOffer",)
 @dataclass(frozen=True, slots=True)
 class Doors:
     """What the two handlers need. `endpoint` is the WebSocket's address as clients reach it; "" takes the request's
-    own host. `ice_servers` are `RTCIceServer` objects for the clients."""
+    own host. `ice_servers` are `RTCIceServer` objects for the clients; with `turn`, one more follows, with credentials
+    of their own."""
 
     tokens: Tokens
     rooms: LiveRooms
     signaling: Signaling
     endpoint: str = ""
     ice_servers: tuple[dict[str, Any], ...] = field(default=())
+    turn: Turn | None = None
+
+    def ice_servers_for(self, peer_id: str) -> list[dict[str, Any]]:
+        """What this client is told to use."""
+        return [*self.ice_servers, *([self.turn.ice_server(peer_id)] if self.turn else [])]
 
 
 class WebSocketTransport:
@@ -124,7 +131,7 @@ def handlers(doors: Doors) -> list[HTTPRouteHandler | WebsocketRouteHandler]:
         return Response(
             {
                 "endpoint": doors.endpoint or websocket_endpoint(request),
-                "rtcConfiguration": {"ice_servers": list(doors.ice_servers)},
+                "rtcConfiguration": {"ice_servers": doors.ice_servers_for(peer_id)},
                 "config": {"enabledFlags": list(FLAGS)},
             }
         )
