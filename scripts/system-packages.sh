@@ -13,6 +13,7 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || want="$want python3-venv"
 if [ "${1:-run}" = test ]; then
   need postgresql /usr/lib/postgresql
   need chromium /usr/bin/chromium
+  need coturn /usr/bin/turnserver
   command -v node >/dev/null 2>&1 || want="$want nodejs"
   command -v npm >/dev/null 2>&1 || want="$want npm"
 fi
