@@ -6,7 +6,7 @@
     │   ├── InvalidHeader       … because one is there twice, or is not what it should be
     │   ├── ClockOff            … because it is too old or too new, by this clock
     │   ├── UnknownScheme       … because none of its signatures is of a scheme that there is a key for
-    │   ├── BodyChanged         … because the body is not as it was sent, though the key is right
+    │   ├── BodyChanged         … because the body is not as it was sent
     │   └── SecretMismatch      … because no key that was given is the one it was signed with
     ├── UnreadableEvent         it is from Callboard, and says something that this version does not know
     └── InProgress (`dedupe`)   somebody is handling the same event at this moment
@@ -88,7 +88,7 @@ class UnknownScheme(VerificationError):  # noqa: N818
 
 
 class BodyChanged(VerificationError):  # noqa: N818
-    """The key is right and the body is not the one that was signed. `how`: what was done to it."""
+    """The body is not the one that was signed. `how`: what was done to it."""
 
     part = "body"
 

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from callboard.consumer import BodyChanged, SecretMismatch, VerificationError, verify
-from callboard.consumer.tampering import MOST_BYTES, originals
+from callboard.consumer import BodyChanged, SecretMismatch, VerificationError, diagnose, verify
+from callboard.consumer.tampering import AT_THE_ENDS, CHARACTERS, MOST_BYTES, WRITTEN_AGAIN, originals
 from callboard.events import CATALOGUE, decode, replayed, sample
 
 NOW = 1_800_000_000
@@ -32,36 +32,39 @@ def _go(value: Any) -> bytes:
     return re.sub("[<>&]", lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
-CHANGES: dict[str, Callable[[bytes], bytes]] = {
-    "json.dumps": lambda body: json.dumps(json.loads(body)).encode(),
-    "json.dumps in UTF-8": lambda body: json.dumps(json.loads(body), ensure_ascii=False).encode(),
-    "indented": lambda body: json.dumps(json.loads(body), indent=2).encode(),
-    "sorted": lambda body: json.dumps(json.loads(body), sort_keys=True).encode(),
-    "escaped slashes": lambda body: json.dumps(json.loads(body), separators=(",", ":")).replace("/", "\\/").encode(),
-    "Go": lambda body: _go(json.loads(body)),
-    "a newline at the end": lambda body: body + b"\r\n",
-    "a byte order mark": lambda body: codecs.BOM_UTF8 + body,
-    "read as Latin-1": lambda body: body.decode("latin-1").encode("utf-8"),
+CHANGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "json.dumps": (lambda body: json.dumps(json.loads(body)).encode(), WRITTEN_AGAIN),
+    "json.dumps in UTF-8": (lambda body: json.dumps(json.loads(body), ensure_ascii=False).encode(), WRITTEN_AGAIN),
+    "indented": (lambda body: json.dumps(json.loads(body), indent=2).encode() + b"\n", WRITTEN_AGAIN),
+    "sorted": (lambda body: json.dumps(json.loads(body), sort_keys=True).encode(), WRITTEN_AGAIN),
+    "escaped slashes": (lambda body: body.replace(b"/", b"\\/"), WRITTEN_AGAIN),
+    "Go": (lambda body: _go(json.loads(body)), WRITTEN_AGAIN),
+    "a newline at the end": (lambda body: body + b"\r\n", AT_THE_ENDS),
+    "a byte order mark": (lambda body: codecs.BOM_UTF8 + body, AT_THE_ENDS),
+    "read as Latin-1": (lambda body: body.decode("latin-1").encode("utf-8"), CHARACTERS),
 }
 
 
 @pytest.mark.parametrize("change", CHANGES)
 @pytest.mark.parametrize("event", CATALOGUE)
-def test_whoever_writes_a_body_anew_is_told_so(sent: Any, event: str, change: str) -> None:
+def test_whoever_changes_a_body_is_told_how(sent: Any, event: str, change: str) -> None:
     delivery = replace(sent, body=canonical(event))
-    changed = CHANGES[change](delivery.body)
+    changed, how = CHANGES[change][0](delivery.body), CHANGES[change][1]
     if changed == delivery.body:  # nothing in this one that this change would touch
         assert change in {"read as Latin-1", "escaped slashes"}
         return
     for signing, known in ((delivery.secret, delivery.secret), (delivery.private, delivery.public)):
-        with pytest.raises(BodyChanged, match=r"the body is not as it was sent: .*before anything parses them"):
-            verify(delivery.headers([signing]), changed, known, now=NOW)
+        headers = delivery.headers([signing])
+        with pytest.raises(BodyChanged, match=r"the body is not as it was sent: .*before anything parses") as raised:
+            verify(headers, changed, known, now=NOW)
+        assert raised.value.how.startswith(how)
+        assert [finding.part for finding in diagnose(headers, changed, known, NOW) if finding.ok][-1] == "secret"
 
 
 def test_a_replay_that_was_written_anew_is_recognised_too(sent: Any) -> None:
     delivery = replace(sent, body=replayed(canonical("peer.join.success")))
     with pytest.raises(BodyChanged):
-        verify(delivery.headers(), CHANGES["sorted"](delivery.body), delivery.secret, now=NOW)
+        verify(delivery.headers(), CHANGES["sorted"][0](delivery.body), delivery.secret, now=NOW)
 
 
 def test_a_body_with_other_values_is_no_rewriting(sent: Any) -> None:

@@ -106,7 +106,8 @@ def test_a_signature_that_is_none_does_not_match(signature: bytes) -> None:
 def test_a_signature_of_one_scheme_does_not_count_for_the_other() -> None:
     signature = Signer([PRIVATE]).sign(b"id", b"1", b"x")
     assert Verifier(PUBLIC).matches(b"id.1.x", [signature])
-    assert not Verifier(PUBLIC).matches(b"id.1.x", [signature.replace(b"v1a,", b"v1,")])
+    for other in (b"v1,", b"v2a,", b"v1A,", b""):
+        assert not Verifier(PUBLIC).matches(b"id.1.x", [signature.replace(b"v1a,", other)])
 
 
 def test_nobody_verifies_with_a_private_key() -> None:
