@@ -109,7 +109,8 @@ class Announcements:
 
     def _preview_state(self, live: LiveRoom) -> None:
         """Whoever looks at the preview sees how many are in."""
-        state = wire.preview_state(live.room, live.told)
+        preview = wire.preview(live.room, live.told)
         for client in self._registry.of_room(live.room.id):
             if not client.joined and client.socket is not None:
-                client.notify("room-state", state)
+                for method, params in preview.items():
+                    client.notify(method, params)

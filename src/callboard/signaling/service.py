@@ -91,7 +91,8 @@ class Signaling:
             self._back(call)
         elif not client.joined:
             call.socket.notify("room-info", wire.room_info(live.room))
-            call.socket.notify("room-state", wire.preview_state(live.room, live.told))
+            for method, params in wire.preview(live.room, live.told).items():
+                call.socket.notify(method, params)
 
     def _back(self, call: Call) -> None:
         """A joined client has a socket again. Without transports it has one grace time to build new ones."""

@@ -97,9 +97,15 @@ def peer_list(room: Room, session: Session, receiver: str) -> Json:
     return {"peers": others, "room": room_state(room, session)}
 
 
-def preview_state(room: Room, session: Session | None) -> Json:
-    """`room-state` for somebody who has not joined: the number of peers, not who they are."""
-    return {"peer_count": len(session.peers) if session else 0, "room": room_state(room, session)}
+def preview(room: Room, session: Session | None) -> dict[str, Json]:
+    """What somebody who has not joined is told, by method: the number of peers, not who they are. Clients before
+    0.15 take the number from `session-info` only (signal.md §4.6)."""
+    empty = {"session_id": "", "room_id": room.id, "peer_count": 0, "track_count": 0}
+    info = session_info(session) if session else empty
+    return {
+        "session-info": info,
+        "room-state": {"peer_count": info["peer_count"], "room": room_state(room, session)},
+    }
 
 
 def room_info(room: Room) -> Json:
