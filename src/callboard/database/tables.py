@@ -123,8 +123,30 @@ ATTEMPT = _table(
     status=BIGINT,
     error=TEXT,
     seconds=REAL,
+    next_at=BIGINT,
+    version=BIGINT,
+    bytes=BIGINT,
+    remote=TEXT,
+    dns=REAL,
+    connect=REAL,
+    tls=REAL,
+    first_byte=REAL,
+    answer=TEXT,
 )
-"""One try to deliver one event: `number` is 1, 2, …; `status` is the HTTP status, 0 if there was no answer."""
+"""One try to deliver one event: `number` is 1, 2, …; `status` is the HTTP status, 0 if there was no answer.
+
+`next_at` is 0 when no other follows, `version` says which `REQUEST_HEAD` was sent, with `bytes` of body; `answer` is
+JSON ("": none), the numbers from `dns` on are seconds.
+"""
+
+REQUEST_HEAD = _table(
+    "request_head",
+    2,
+    endpoint_id=TEXT,
+    version=BIGINT,
+    head=TEXT,
+)
+"""What all requests to an endpoint had in common while it was as it was at `version`: JSON, without what is secret."""
 
 ROOM_CODE = _table(
     "room_code",
@@ -268,7 +290,7 @@ JOB_STEP = _table(
 
 TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
-    *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT),
+    *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT, REQUEST_HEAD),
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
 )

@@ -1,6 +1,6 @@
 """One HTTP/1.1 connection to an endpoint: one request at a time, and what comes back judged without trust.
 
-Owns: `Connection`, the limits on an answer, and the names of what can go wrong.
+Owns: `Connection`, `Opening`, and the limits on an answer.
 
 Always holds: whatever the other side sends, an attempt ends exactly once, with a status or with an error; at
 most `HEADER_BYTES` of headers and `BODY_BYTES` of body are taken in (and what one read brings beyond them); a
@@ -11,21 +11,40 @@ other: not followed.
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
+from time import monotonic
 from typing import Generic, Protocol, TypeVar
 
 import httptools
+
+from callboard.webhooks.answers import BODY_EXCERPT, final_head
+from callboard.webhooks.failures import Failure
 
 HEADER_BYTES = 32 * 1024
 BODY_BYTES = 64 * 1024
 INTERIM_ANSWERS = 8
 """How many 1xx answers may precede the answer."""
 
-TIMEOUT = "timeout"
-CONNECTION_LOST = "connection_lost"
-BAD_ANSWER = "bad_answer"
-HEADERS_TOO_LARGE = "headers_too_large"
+RECEIVED_BYTES = 512 * 1024
+"""Of an answer, with what frames its body: chunks of one byte, chunk extensions and trailers are bounded too."""
 
 Work = TypeVar("Work")
+
+
+@dataclass(slots=True)
+class Opening:
+    """How a connection came about, as far as it did: seconds for each step, and the address that was connected to."""
+
+    remote: str = ""
+    dns: float = 0.0
+    connect: float = 0.0
+    tls: float = 0.0
+    timeout: Failure = Failure.TIMEOUT_DNS
+    """What it is if time runs out now."""
+
+
+REUSED = Opening()
+"""An attempt on a connection that there was already spent no time on these."""
 
 
 class Owner(Protocol[Work]):
@@ -39,8 +58,8 @@ class Owner(Protocol[Work]):
         """`connection.status` answers `work`. If `connection.reusable`, other work may begin on it at once."""
         ...
 
-    def failed(self, connection: Connection[Work], work: Work, error: str) -> None:
-        """There is no answer to `work`, and the connection is of no more use. `error`: see the names above."""
+    def failed(self, connection: Connection[Work], work: Work, error: Failure) -> None:
+        """There is no answer to `work`, and the connection is of no more use."""
         ...
 
     def stale(self, connection: Connection[Work], work: Work) -> None:
@@ -53,7 +72,11 @@ class Owner(Protocol[Work]):
 
 
 class Connection(asyncio.Protocol, Generic[Work]):
-    """See the module. `tick` is the owner's time when the current attempt, or else the last one, began."""
+    """See the module. `tick` is the owner's time when the current attempt, or else the last one, began.
+
+    Of the attempt: `opening`, `first_byte` (seconds from the request's being written), `head`, and `body`, of which the
+    first bytes are kept.
+    """
 
     __slots__ = (
         "_begun",
@@ -64,10 +87,16 @@ class Connection(asyncio.Protocol, Generic[Work]):
         "_interim",
         "_owner",
         "_parser",
+        "_received",
         "_retired",
+        "_sent",
         "_served",
         "_transport",
+        "body",
+        "first_byte",
         "lost",
+        "opening",
+        "remote",
         "reusable",
         "status",
         "tick",
@@ -83,13 +112,21 @@ class Connection(asyncio.Protocol, Generic[Work]):
         self.lost = False
         self.work: Work | None = None
         self.tick = 0
+        self.remote = ""
         self._reset()
 
     def _reset(self) -> None:
         self.status = 0
-        self._head = b""
-        self._body_bytes = self._begun = self._interim = 0
+        self._head = self.body = b""
+        self.opening = REUSED
+        self._sent = self.first_byte = 0.0
+        self._body_bytes = self._begun = self._interim = self._received = 0
         self._complete = self._broken = self.reusable = False
+
+    @property
+    def head(self) -> bytes:
+        """Status line and headers of the answer, as they came."""
+        return final_head(self._head, self._interim) if self.status else b""
 
     # What the owner asks for.
 
@@ -100,6 +137,7 @@ class Connection(asyncio.Protocol, Generic[Work]):
         self.tick = tick
         assert self._transport is not None
         self._transport.write(self._owner.render(work))
+        self._sent = monotonic()
 
     def retire(self) -> None:
         """Take no more work: close now, or once the answer that is awaited has come."""
@@ -107,7 +145,11 @@ class Connection(asyncio.Protocol, Generic[Work]):
         if self.work is None:
             self._close()
 
-    def fail(self, error: str) -> None:
+    def time_out(self) -> None:
+        """The attempt's time is over."""
+        self.fail(Failure.TIMEOUT_BODY if self.status else Failure.TIMEOUT_ANSWER)
+
+    def fail(self, error: Failure) -> None:
         """Drop the connection. If an attempt is under way, it has failed with `error`."""
         work, self.work = self.work, None
         self.reusable = False
@@ -124,9 +166,12 @@ class Connection(asyncio.Protocol, Generic[Work]):
 
     def data_received(self, data: bytes) -> None:
         if self.work is None:  # nothing was asked
-            self.fail(BAD_ANSWER)
+            self.fail(Failure.BAD_RESPONSE)
             return
+        self._received += len(data)
         if not self.status:
+            if not self._head:
+                self.first_byte = monotonic() - self._sent
             self._head += data
         try:
             self._parser.feed_data(data)
@@ -136,24 +181,25 @@ class Connection(asyncio.Protocol, Generic[Work]):
             self._broken = True
         # After a complete answer only what follows it is broken ("content-length: 0", then a body all the
         # same). And who sends more body than is taken in has answered: the rest is not waited for.
-        if self._complete or self._body_bytes > BODY_BYTES:
+        if self._complete or self._body_bytes > BODY_BYTES or (self.status and self._received > RECEIVED_BYTES):
             self._end()
         elif self._broken:
-            self.fail(BAD_ANSWER)
+            self.fail(Failure.BAD_RESPONSE)
         elif not self.status and len(self._head) > HEADER_BYTES:
-            self.fail(HEADERS_TOO_LARGE)
+            self.fail(Failure.TOO_LARGE)
 
-    def connection_lost(self, _exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:
         self.lost = True
         self.reusable = False
         work, self.work = self.work, None
         if work is not None:
-            if self.status and _ends_with_connection(self._head, self._interim):
+            if self.status and _ends_with_connection(self.head):
                 self._owner.answered(self, work)
             elif self._served and not self._head:
                 self._owner.stale(self, work)
             else:
-                self._owner.failed(self, work, CONNECTION_LOST)
+                reset = isinstance(exc, ConnectionResetError)
+                self._owner.failed(self, work, Failure.CONNECTION_RESET if reset else Failure.CONNECTION_LOST)
         self._owner.closed(self)
 
     def _end(self) -> None:
@@ -190,6 +236,8 @@ class Connection(asyncio.Protocol, Generic[Work]):
 
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
+        if len(self.body) < BODY_EXCERPT:
+            self.body += body[: BODY_EXCERPT - len(self.body)]
 
     def on_message_complete(self) -> None:
         if self.status and not self._complete:
@@ -197,10 +245,10 @@ class Connection(asyncio.Protocol, Generic[Work]):
             self.reusable = self._parser.should_keep_alive()
 
 
-def _ends_with_connection(head: bytes, interim: int) -> bool:
+def _ends_with_connection(head: bytes) -> bool:
     """Whether the end of the connection is the end of this answer's body (RFC 9112 §6.3, the last case).
 
     That is how HTTP/1.0 servers answer. With a length or with chunks it is an answer cut short.
     """
-    headers = head.split(b"\r\n\r\n", interim + 1)[interim].lower()
+    headers = head.lower()
     return b"\ncontent-length:" not in headers and b"\ntransfer-encoding:" not in headers

@@ -18,8 +18,9 @@ from callboard.background import Background
 from callboard.clock import Clock
 from callboard.database import Database, DatabaseStopped
 from callboard.database.interface import QueryFailed
+from callboard.errors import NotFound
 from callboard.ledger import Ledger, Recorded
-from callboard.webhooks.endpoint import Endpoint
+from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.journal import Journal
 from callboard.webhooks.outlet import Gauges, Outlet, Settings
@@ -61,6 +62,7 @@ class Dispatcher:
         self._resolve = resolve_and_vet
         self._outlets: dict[str, Outlet] = {}
         self._settling: set[str] = set()
+        self._disabling: set[str] = set()
         self._background = Background("webhooks")
         self._hungry = asyncio.Event()
         self._reader: asyncio.Task[None] | None = None
@@ -136,6 +138,22 @@ class Dispatcher:
             self._settling.add(endpoint_id)
             self._background.start(self._settle_in_time(endpoint_id))
 
+    def _gone(self, endpoint_id: str) -> None:
+        """The endpoint answered 410: nothing more is sent to it. Its events wait, should it be enabled again."""
+        endpoint = self._endpoints.get(endpoint_id)
+        if endpoint is not None and endpoint.enabled and endpoint_id not in self._disabling:
+            self._disabling.add(endpoint_id)
+            self._background.start(self._disable(endpoint_id))
+
+    async def _disable(self, endpoint_id: str) -> None:
+        try:
+            await self._endpoints.update(endpoint_id, EndpointRequest(enabled=False))
+        except NotFound:
+            return  # deleted meanwhile
+        finally:
+            self._disabling.discard(endpoint_id)
+        log.warning("endpoint %s is disabled: it answered 410 Gone", endpoint_id)
+
     async def _settle_in_time(self, endpoint_id: str) -> None:
         try:
             await self._settle(endpoint_id)
@@ -175,6 +193,7 @@ class Dispatcher:
             settings=self._settings,
             tls=self._tls,
             hungry=self._hungry.set,
+            gone=lambda: self._gone(endpoint.id),
             resolve_and_vet=self._resolve,
         )
         self._outlets[endpoint.id] = outlet  # before it is open: it must miss nothing that is committed meanwhile

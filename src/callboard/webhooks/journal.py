@@ -102,6 +102,10 @@ class Journal:
         """Write the progress of this endpoint no more: what was not submitted won't be."""
         self._progress.pop(endpoint_id, None)
 
+    def note(self, row: Put) -> None:
+        """Write `row` with the next attempt."""
+        self._rows.append(row)
+
     def attempt(self, row: tuple[Value, ...]) -> None:
         """Record an attempt: a row of `ATTEMPT`."""
         self._rows.append(Put(ATTEMPT, row))

@@ -45,7 +45,7 @@ class Lane:
 
     Everything up to `done_seq` (at `done_position`) is passed; `events` are the next ones, without a gap;
     `last_seq` is the last there is. `attempts` were made for the first event, the last of them at `started`
-    (nanoseconds, UTC).
+    (nanoseconds, UTC), to the endpoint as it was at `version`.
     """
 
     __slots__ = (
@@ -60,6 +60,7 @@ class Lane:
         "started",
         "state",
         "stream",
+        "version",
     )
 
     def __init__(self, stream: str, done_seq: int, done_position: int, last_seq: int) -> None:
@@ -71,6 +72,7 @@ class Lane:
         self.events: deque[Recorded] = deque()
         self.attempts = 0
         self.started = 0
+        self.version = 0
         self.asked_seq = 0
         self.restored = False
         """Whether it is as a restart found it: the log of attempts may know more."""

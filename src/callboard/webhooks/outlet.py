@@ -22,14 +22,19 @@ from math import inf
 from callboard.clock import NANOSECONDS, Clock
 from callboard.database import Database, Row
 from callboard.ledger import Ledger, Recorded
+from callboard.webhooks import retry_after
+from callboard.webhooks.answers import header
 from callboard.webhooks.attempts import GIVEN_UP, attempts_of_event
+from callboard.webhooks.connection import Connection
 from callboard.webhooks.endpoint import Endpoint
+from callboard.webhooks.failures import Failure, failure_of_status
 from callboard.webhooks.journal import Journal, Progress
 from callboard.webhooks.lanes import Lane, Lanes
 from callboard.webhooks.reach import Resolve, resolve
-from callboard.webhooks.request import Renderer, target_of
+from callboard.webhooks.record import Recorder
+from callboard.webhooks.request import Renderer, head_row, target_of
 from callboard.webhooks.retry import Random, RetryPolicy
-from callboard.webhooks.sender import STOPPED, Pool, SenderSettings
+from callboard.webhooks.sender import Pool, SenderSettings
 
 log = logging.getLogger("callboard.webhooks")
 
@@ -75,7 +80,9 @@ class Gauges:
 
 
 class Outlet:
-    """See the module. `hungry` is called when there is something for `read_back` to do."""
+    """See the module. `hungry` is called when there is something for `read_back` to do, `gone` when the endpoint says
+    that it is (410).
+    """
 
     def __init__(
         self,
@@ -89,6 +96,7 @@ class Outlet:
         settings: Settings,
         tls: ssl.SSLContext,
         hungry: Callable[[], None],
+        gone: Callable[[], None],
         resolve_and_vet: Resolve = resolve,
     ) -> None:
         self.endpoint = endpoint
@@ -101,10 +109,13 @@ class Outlet:
         self._settings = settings
         self._tls = tls
         self._hungry = hungry
+        self._gone = gone
         self._loop = asyncio.get_running_loop()
         self._lanes = Lanes(settings.per_lane, settings.most_held)
         self.progress = Progress(self._id, self._lanes)
         self._renderer = Renderer(endpoint)
+        self._recorder = Recorder(endpoint)
+        journal.note(head_row(endpoint))
         self._pool: Pool[Lane] = Pool(target_of(endpoint, tls), self, settings.sender, resolve_and_vet)
         self._retry_timer: asyncio.TimerHandle | None = None
         self._retry_due = inf
@@ -143,6 +154,8 @@ class Outlet:
         """The endpoint has changed: what is sent from now on goes where it is now, and is signed with its secrets."""
         self.endpoint = endpoint
         self._renderer = Renderer(endpoint)
+        self._recorder = Recorder(endpoint)
+        self._journal.note(head_row(endpoint))
         self._pool.retarget(target_of(endpoint, self._tls))
         self.wake()
 
@@ -238,40 +251,53 @@ class Outlet:
         return lane
 
     def render(self, work: Lane) -> bytes:
+        work.version = self.endpoint.updated_at
         return self._renderer.render(work.events[0], work.header, work.started)
 
-    def finished(self, work: Lane, status: int, error: str) -> None:
-        if error == STOPPED:  # not known how it would have ended: it is made again when deliveries go on
+    def finished(self, work: Lane, status: int, error: Failure | None, wire: Connection[Lane]) -> None:
+        if error is Failure.STOPPED:  # not known how it would have ended: it is made again when deliveries go on
             return
         event = work.events[0]
-        started = work.started
-        seconds = (self._now() - started) / NANOSECONDS
-        number = work.attempts
+        now = self._now()
+        started, number, version = work.started, work.attempts, work.version
+        said, next_at = "", 0
         if 200 <= status < 300:
             self._delivered += 1
             self._lanes.passed(work)
             self.progress.passed(work)
         else:
-            error = self._failed(work, event, error or f"http_{status}")
-        self._journal.attempt((event.id, self._id, number, started, status, error, seconds))
+            said, next_at = self._failed(
+                work, event, error or failure_of_status(status), self._asked(status, wire, now)
+            )
+        seconds = (now - started) / NANOSECONDS
+        row = (event.id, self._id, number, started, status, said, seconds, next_at, version, len(event.body))
+        self._journal.attempt(row + self._recorder.columns(wire))
         if self._lanes.starving:
             self._hungry()
 
-    def _failed(self, lane: Lane, event: Recorded, error: str) -> str:
-        """Try again later, or give up. Returns the error as it is recorded."""
+    def _asked(self, status: int, wire: Connection[Lane], now: int) -> float:
+        """How many seconds the endpoint wants us to wait."""
+        asked = header(wire.head, b"retry-after") if status in retry_after.STATUSES else None
+        return (retry_after.seconds_asked(asked, now) if asked is not None else None) or 0.0
+
+    def _failed(self, lane: Lane, event: Recorded, failure: Failure, asked: float) -> tuple[str, int]:
+        """Try again later, or give up. Returns the error as it is recorded, and when the next attempt is due."""
         self._failed_attempts += 1
-        age = (self._now() - event.at) / NANOSECONDS
-        delay = self._settings.retry.next_delay(lane.attempts, age, self._random)
+        if failure is Failure.HTTP_GONE:
+            self._gone()
+        now = self._now()
+        age = (now - event.at) / NANOSECONDS
+        delay = self._settings.retry.next_delay(lane.attempts, age, self._random, asked)
         if delay is None:
-            log.warning("endpoint %s: gave up on event %s (%s)", self._id, event.id, error)
+            log.warning("endpoint %s: gave up on event %s (%s)", self._id, event.id, failure)
             self._given_up += 1
             self._lanes.passed(lane)
             self.progress.passed(lane)
-            return GIVEN_UP + error
+            return GIVEN_UP + failure.value, 0
         due = self._loop.time() + delay
         self._lanes.wait(lane, due, spill=delay > self._settings.spill_after)
         self._set_retry_timer()
-        return error
+        return failure.value, now + int(delay * NANOSECONDS)
 
     def _set_retry_timer(self) -> None:
         due = self._lanes.next_due()

@@ -11,9 +11,14 @@ from __future__ import annotations
 import ssl
 from urllib.parse import urlsplit
 
+import msgspec
+
 from callboard import __version__
 from callboard.clock import NANOSECONDS
+from callboard.database import Put
+from callboard.database.tables import REQUEST_HEAD
 from callboard.ledger import Recorded
+from callboard.webhooks.answers import REDACTED
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.keys import expiring, signer_at
 from callboard.webhooks.reach import Target
@@ -68,16 +73,27 @@ def target_of(endpoint: Endpoint, tls: ssl.SSLContext) -> Target:
     return Target(parts.hostname, parts.port or (443 if secure else 80), tls if secure else None)
 
 
+def head_row(endpoint: Endpoint) -> Put:
+    """What the log of attempts keeps of the requests to the endpoint as it is now: values of its own headers, which may
+    be passwords, are not in it.
+    """
+    shown = _headers(endpoint) | dict.fromkeys(endpoint.headers, REDACTED)
+    return Put(REQUEST_HEAD, (endpoint.id, endpoint.updated_at, msgspec.json.encode(shown).decode()))
+
+
 def _static(endpoint: Endpoint) -> bytes:
     """The request line and the headers that are the same in every request."""
     parts = urlsplit(endpoint.url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = [
-        f"POST {path} HTTP/1.1",
-        f"host: {parts.netloc.lower()}",
-        f"user-agent: {USER_AGENT}",
-        "accept-encoding: identity",
-        "content-type: application/json",
-        *(f"{name}: {value}" for name, value in endpoint.headers.items()),
-    ]
+    lines = [f"POST {path} HTTP/1.1", *(f"{name}: {value}" for name, value in _headers(endpoint).items())]
     return "".join(f"{line}\r\n" for line in lines).encode("ascii")
+
+
+def _headers(endpoint: Endpoint) -> dict[str, str]:
+    return {
+        "host": urlsplit(endpoint.url).netloc.lower(),
+        "user-agent": USER_AGENT,
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        **endpoint.headers,
+    }

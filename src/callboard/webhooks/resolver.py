@@ -66,7 +66,7 @@ class Resolver:
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         """The addresses that may be connected to, best first.
 
-        Raises `AddressRefused` if one must not be, `socket.gaierror` if there is none, or none in time.
+        Raises `AddressRefused` if one must not be, `socket.gaierror` if there is none, `TimeoutError`.
         """
         try:
             known = host_of(host)
@@ -91,7 +91,7 @@ class Resolver:
             async with asyncio.timeout(SECONDS):
                 found = await asyncio.shield(asked)
         except TimeoutError:
-            raise socket.gaierror(socket.EAI_AGAIN, f"no answer within {SECONDS:g} s") from None
+            raise TimeoutError(f"no answer within {SECONDS:g} s") from None
         except UnicodeError as error:  # a label that IDNA does not know
             raise socket.gaierror(socket.EAI_NONAME, str(error)) from error
         if len(found) > MOST_ADDRESSES:

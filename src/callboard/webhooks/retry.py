@@ -56,16 +56,19 @@ class RetryPolicy:
         if self.give_up_after < 0:
             raise ValueError(f"give_up_after: must be at least 0 seconds, not {self.give_up_after}")
 
-    def next_delay(self, attempt_number: int, age_seconds: float, random: Random) -> float | None:
+    def next_delay(
+        self, attempt_number: int, age_seconds: float, random: Random, asked_seconds: float = 0.0
+    ) -> float | None:
         """Seconds to wait after attempt `attempt_number` (1, 2, …) failed, or None: the event is given up.
 
         `age_seconds` is how long ago the event happened. An event that is older than `give_up_after` has been
-        given at least the attempt that just failed.
+        given at least the attempt that just failed. `asked_seconds` is what the endpoint asked for (`retry_after`): it
+        prolongs the delay, and never beyond the age at which the event is given up.
         """
         remaining = self.give_up_after - age_seconds
         if remaining <= 0:
             return None
-        return min(self._delay(attempt_number, random), remaining)
+        return min(max(self._delay(attempt_number, random), asked_seconds), remaining)
 
     def _delay(self, attempt_number: int, random: Random) -> float:
         if attempt_number <= len(self.quick):

@@ -15,16 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol
 
-from callboard.webhooks.connection import CONNECTION_LOST, TIMEOUT, Connection, Work
-from callboard.webhooks.reach import CONNECTION_FAILED, AddressRefused, Resolve, Target, name_of, reach, resolve
+from callboard.webhooks.connection import Connection, Opening, Work
+from callboard.webhooks.failures import Failure
+from callboard.webhooks.reach import AddressRefused, Resolve, Target, failure_of, reach, resolve
 
 log = logging.getLogger("callboard.webhooks")
 
 SWEEP = 0.25
 """Seconds between two looks at the deadlines."""
-
-STOPPED = "stopped"
-"""The attempt was cut off by `Pool.stop`: whether it arrived is not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +45,11 @@ class Source(Protocol[Work]):
         """The request for `work`, whole. Called right before it is written: the time of sending is signed."""
         ...
 
-    def finished(self, work: Work, status: int, error: str) -> None:
-        """The attempt has ended: with an HTTP `status` and no error, or with status 0 and an `error`."""
+    def finished(self, work: Work, status: int, error: Failure | None, wire: Connection[Work]) -> None:
+        """The attempt has ended: with an HTTP `status` and no error, or with status 0 and an `error`.
+
+        `wire` knows more about it, as long as this call lasts.
+        """
         ...
 
 
@@ -99,7 +100,7 @@ class Pool(Generic[Work]):
             if self._idle:
                 self._idle.pop().begin(work, self._tick)
             else:
-                self._open(work)
+                self._open(work, self._tick)
 
     def retarget(self, target: Target) -> None:
         """Send what is begun from now on to `target`; attempts under way end where they are."""
@@ -108,7 +109,7 @@ class Pool(Generic[Work]):
             self._retire(connection)
 
     async def stop(self, grace: float) -> None:
-        """Begin nothing more; give attempts under way `grace` seconds, then cut them off (`STOPPED`)."""
+        """Begin nothing more; give attempts under way `grace` seconds, then cut them off (`Failure.STOPPED`)."""
         self._stopping = True
         self.retarget(self._target)
         try:
@@ -118,7 +119,7 @@ class Pool(Generic[Work]):
             for task in self._opening:
                 task.cancel()
             for connection in tuple(self._connections):
-                connection.fail(STOPPED)
+                connection.fail(Failure.STOPPED)
         await self._until_nothing_is(self._anything)
         if self._sweeper is not None:
             self._sweeper.cancel()
@@ -137,44 +138,53 @@ class Pool(Generic[Work]):
 
     # Opening connections.
 
-    def _open(self, work: Work) -> None:
+    def _open(self, work: Work, tick: int) -> None:
+        """Begin the attempt that began at `tick` on a connection of its own."""
         if self._sweeper is None:
             self._sweeper = self._loop.call_later(SWEEP, self._sweep)
-        task = self._loop.create_task(self._connect(work, self._tick))
+        task = self._loop.create_task(self._connect(work, tick))
         self._opening.add(task)
 
     async def _connect(self, work: Work, tick: int) -> None:
         connection: Connection[Work] = Connection(self)
         task = asyncio.current_task()
         assert task is not None
-        error = ""
-        try:
-            async with asyncio.timeout(self._settings.timeout):
-                await reach(self._target, self._resolve, connection)
-        except asyncio.CancelledError:
-            error = STOPPED  # only `stop` cancels, and it waits for this to be told
-        except (OSError, AddressRefused) as failure:
-            error = name_of(failure)
-        except Exception:
-            log.exception("a connection could not be opened, for a reason that nobody foresaw")
-            error = CONNECTION_FAILED
+        opening = Opening()
+        error = await self._reached(connection, opening, self._settings.timeout - (self._tick - tick) * SWEEP)
         self._opening.discard(task)
-        if not error and connection.lost:
-            error = CONNECTION_LOST
-        if error:
+        connection.remote = opening.remote
+        if error is None and connection.lost:
+            error = Failure.CONNECTION_LOST
+        if error is not None:
+            connection.opening = opening
             self._changed.set()
-            self._finished(work, 0, error)
+            self._finished(work, 0, error, connection)
             self.wake()
         else:
             self._connections.add(connection)
             connection.begin(work, tick)
+            connection.opening = opening
             if self._stopping:
                 self._retire(connection)
+
+    async def _reached(self, connection: Connection[Work], opening: Opening, seconds: float) -> Failure | None:
+        """Why the connection could not be opened."""
+        try:
+            async with asyncio.timeout(seconds):
+                await reach(self._target, self._resolve, connection, opening)
+        except asyncio.CancelledError:
+            return Failure.STOPPED  # only `stop` cancels, and it waits for this to be told
+        except (OSError, AddressRefused) as failure:
+            return failure_of(failure, opening)
+        except Exception:
+            log.exception("a connection could not be opened, for a reason that nobody foresaw")
+            return Failure.CONNECTION_FAILED
+        return None
 
     # What the connections say (`connection.Owner`).
 
     def answered(self, connection: Connection[Work], work: Work) -> None:
-        self._finished(work, connection.status, "")
+        self._finished(work, connection.status, None, connection)
         if connection.reusable and not self._stopping:
             next_work = self._take()
             if next_work is None:
@@ -184,8 +194,8 @@ class Pool(Generic[Work]):
         else:
             self._ended(connection)
 
-    def failed(self, connection: Connection[Work], work: Work, error: str) -> None:
-        self._finished(work, 0, error)
+    def failed(self, connection: Connection[Work], work: Work, error: Failure) -> None:
+        self._finished(work, 0, error, connection)
         self._ended(connection)
 
     def stale(self, connection: Connection[Work], work: Work) -> None:
@@ -196,9 +206,9 @@ class Pool(Generic[Work]):
         """
         self._connections.discard(connection)
         if self._stopping:
-            self._finished(work, 0, STOPPED)
+            self._finished(work, 0, Failure.STOPPED, connection)
         else:
-            self._open(work)
+            self._open(work, connection.tick)
 
     def closed(self, connection: Connection[Work]) -> None:
         self._closing.discard(connection)
@@ -228,7 +238,7 @@ class Pool(Generic[Work]):
             ticks = self._tick - connection.tick
             if connection.work is not None:
                 if ticks > self._attempt_ticks:
-                    connection.fail(TIMEOUT)
+                    connection.time_out()
             elif ticks > self._idle_ticks:
                 self._retire(connection)
         if self._anything():

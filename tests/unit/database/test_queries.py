@@ -13,6 +13,7 @@ from callboard.database.tables import (
     DELIVERY_MARK,
     ENDPOINT,
     PEER,
+    REQUEST_HEAD,
     ROOM,
     TEMPLATE,
     WORKSPACE,
@@ -179,13 +180,18 @@ async def test_endpoints_and_how_far_each_has_come(database: Database) -> None:
 
 
 async def test_attempts_are_listed_by_event_and_by_endpoint_newest_first(database: Database) -> None:
-    rows: list[tuple[Value, ...]] = [
-        ("e1", "p1", 1, 10, 500, "", 0.5),
-        ("e1", "p1", 2, 20, 200, "", 0.25),
-        ("e2", "p1", 1, 15, 0, "timeout", 15.0),
-        ("e1", "p2", 1, 12, 200, "", 0.1),
+    def more(version: int) -> tuple[Value, ...]:
+        return (20, version, 99, "192.0.2.1", 0.001, 0.002, 0.003, 0.004, "{}")
+
+    attempts: list[tuple[Value, ...]] = [
+        ("e1", "p1", 1, 10, 500, "", 0.5, *more(1)),
+        ("e1", "p1", 2, 20, 200, "", 0.25, *more(2)),
+        ("e2", "p1", 1, 15, 0, "timeout_dns", 15.0, *more(1)),
+        ("e1", "p2", 1, 12, 200, "", 0.1, *more(2)),
     ]
-    await put(database, ATTEMPT, *rows)
+    await put(database, ATTEMPT, *attempts)
+    await put(database, REQUEST_HEAD, ("p1", 2, "what was sent"))
+    rows = [(*row, "what was sent" if (row[1], row[8]) == ("p1", 2) else "") for row in attempts]
     assert await database.fetch("attempts_of_event", event_id="e1") == [rows[0], rows[1], rows[3]]
     page: dict[str, Value] = {"endpoint_id": "p1", "before": LATEST, "limit": 2}
     assert await database.fetch("attempts_of_endpoint", **page) == [rows[1], rows[2]]

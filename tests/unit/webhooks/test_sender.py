@@ -13,7 +13,8 @@ import pytest
 
 from callboard.testing.certificates import Authority
 from callboard.testing.receiver import DROPPED, OK, SILENCE, Answer, Receiver, status
-from callboard.webhooks.connection import BODY_BYTES, HEADER_BYTES
+from callboard.webhooks.connection import BODY_BYTES, HEADER_BYTES, Connection, Opening
+from callboard.webhooks.failures import Failure
 from callboard.webhooks.reach import AddressRefused, Resolve, Target, resolve
 from callboard.webhooks.sender import Pool, SenderSettings
 
@@ -26,6 +27,8 @@ class Posts:
     def __init__(self) -> None:
         self.ready: deque[int] = deque()
         self.results: list[tuple[int, int, str]] = []
+        self.openings: list[Opening] = []
+        self.answers: list[tuple[bytes, bytes]] = []
         self._news = asyncio.Condition()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -39,8 +42,10 @@ class Posts:
             b"content-length: %d\r\n\r\n%b" % (work, work, len(body), body)
         )
 
-    def finished(self, work: int, status: int, error: str) -> None:
-        self.results.append((work, status, error))
+    def finished(self, work: int, status: int, error: Failure | None, wire: Connection[int]) -> None:
+        self.results.append((work, status, error or ""))
+        self.openings.append(wire.opening)
+        self.answers.append((wire.head, wire.body))
         task = asyncio.get_running_loop().create_task(self._tell())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -171,17 +176,17 @@ async def test_an_answer_cut_short_is_a_failure(head: bytes, abort: bool) -> Non
     ],
 )
 async def test_what_is_no_answer_is_a_failure(garbage: bytes) -> None:
-    assert await one(Answer(garbage)) == (0, "bad_answer")
+    assert await one(Answer(garbage)) == (0, "bad_response")
 
 
 async def test_endless_headers_are_cut_off() -> None:
     pieces = [b"x-filler: " + b"y" * 1000 + b"\r\n"] * (HEADER_BYTES // 1000 + 5)
-    assert await one(Answer(b"HTTP/1.1 200 X\r\n", delay=0.0001, pieces=pieces)) == (0, "headers_too_large")
+    assert await one(Answer(b"HTTP/1.1 200 X\r\n", delay=0.0001, pieces=pieces)) == (0, "too_large")
 
 
 async def test_one_endless_header_is_cut_off() -> None:
     code, error = await one(Answer(b"HTTP/1.1 200 X\r\nx: " + b"y" * (HEADER_BYTES + 1)))
-    assert (code, error) == (0, "headers_too_large")
+    assert (code, error) == (0, "too_large")
 
 
 async def test_a_huge_body_is_not_read_but_its_status_counts() -> None:
@@ -219,13 +224,19 @@ async def test_connection_close_is_obeyed() -> None:
         assert receiver.connections == 3
 
 
-@pytest.mark.parametrize("answer", [SILENCE, Answer(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n1", delay=0.001)])
-async def test_an_attempt_ends_at_its_deadline_even_after_a_status(answer: Answer) -> None:
-    assert await one(answer) == (0, "timeout")
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (SILENCE, "timeout_answer"),
+        (Answer(b"HTTP/1.1 200 X\r\ncontent-length: 9\r\n\r\n1", delay=0.001), "timeout_body"),
+    ],
+)
+async def test_an_attempt_ends_at_its_deadline_even_after_a_status(answer: Answer, error: str) -> None:
+    assert await one(answer) == (0, error)
 
 
 async def test_dripping_does_not_move_the_deadline() -> None:
-    assert await one(Answer(b"HTTP/1.1 200 X\r\n", delay=0.1, pieces=[b"a: b\r\n"] * 600)) == (0, "timeout")
+    assert await one(Answer(b"HTTP/1.1 200 X\r\n", delay=0.1, pieces=[b"a: b\r\n"] * 600)) == (0, "timeout_answer")
 
 
 async def test_an_idle_connection_is_closed_in_time() -> None:
@@ -292,7 +303,7 @@ async def test_a_refused_address_is_not_connected_to() -> None:
         raise AddressRefused(host)
 
     async with Receiver() as receiver, pool_to(receiver.port, vet=vet) as (pool, posts):
-        assert await post(pool, posts, 1) == [(1, 0, "address_refused")]
+        assert await post(pool, posts, 1) == [(1, 0, "refused_address")]
         assert receiver.connections == 0
 
 
@@ -311,7 +322,7 @@ async def test_a_resolver_that_hangs_ends_at_the_deadline() -> None:
         return []
 
     async with pool_to(1, vet=vet) as (pool, posts):
-        assert await post(pool, posts, 1) == [(1, 0, "timeout")]
+        assert await post(pool, posts, 1) == [(1, 0, "timeout_dns")]
 
 
 async def test_proxies_in_the_environment_are_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,16 +18,22 @@ WHERE endpoint_id = :endpoint_id
 ORDER BY position
 
 -- name: attempts_of_event
-SELECT event_id, endpoint_id, number, at, status, error, seconds
+SELECT attempt.event_id, attempt.endpoint_id, number, at, status, error, seconds, next_at, attempt.version, bytes,
+    remote, dns, connect, tls, first_byte, answer, coalesce(head, '')
 FROM attempt
+LEFT JOIN request_head
+    ON request_head.endpoint_id = attempt.endpoint_id AND request_head.version = attempt.version
 WHERE event_id = :event_id
-ORDER BY endpoint_id, number
+ORDER BY attempt.endpoint_id, number
 
 -- Newest first, before the instant `:before`.
 -- name: attempts_of_endpoint
-SELECT event_id, endpoint_id, number, at, status, error, seconds
+SELECT attempt.event_id, attempt.endpoint_id, number, at, status, error, seconds, next_at, attempt.version, bytes,
+    remote, dns, connect, tls, first_byte, answer, coalesce(head, '')
 FROM attempt
-WHERE endpoint_id = :endpoint_id
+LEFT JOIN request_head
+    ON request_head.endpoint_id = attempt.endpoint_id AND request_head.version = attempt.version
+WHERE attempt.endpoint_id = :endpoint_id
   AND at < :before
 ORDER BY at DESC, event_id, number
 LIMIT :limit
