@@ -66,7 +66,7 @@ class MasterKey:
     @property
     def text(self) -> str:
         """What `parse` reads."""
-        return binascii.b2a_base64(self.key, newline=False).decode()
+        return _base64(self.key)
 
     def __repr__(self) -> str:
         return f"MasterKey({self.id})"
@@ -90,7 +90,7 @@ class Vault:
         """`secret`, sealed for the thing called `what` (`endpoint 68a…`): printable ASCII."""
         nonce = self._random_bytes(_NONCE_BYTES)
         sealed = nonce + self._ciphers[self.current].encrypt(nonce, secret, _bound(self.current, what))
-        return f"{_FORM}.{self.current}.{binascii.b2a_base64(sealed, newline=False).decode()}"
+        return f"{_FORM}.{self.current}.{_base64(sealed)}"
 
     def open(self, sealed: str, what: str) -> bytes:
         """What was sealed for `what`.
@@ -106,9 +106,12 @@ class Vault:
             raise UnknownMasterKey(what, key_id, self._ciphers, self._place)
         try:
             data = binascii.a2b_base64(text, strict_mode=True)
-            return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound(key_id, what))
+            secret = cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound(key_id, what))
+            if _base64(data) != text:  # the last character has bits that decoding drops
+                raise InvalidTag
         except (InvalidTag, ValueError):  # ValueError: bad base64, or shorter than a nonce
             raise VaultError(f"{what} was changed after it was sealed, or was sealed for something else") from None
+        return secret
 
     def is_current(self, sealed: str) -> bool:
         """Whether it is sealed with the key that seals now."""
@@ -118,3 +121,7 @@ class Vault:
 def _bound(key_id: str, what: str) -> bytes:
     """What is authenticated with the secret: how it is sealed, and what for."""
     return f"{_FORM}.{key_id}.{what}".encode()
+
+
+def _base64(data: bytes) -> str:
+    return binascii.b2a_base64(data, newline=False).decode()
