@@ -105,13 +105,10 @@ class Vault:
         if cipher is None:
             raise UnknownMasterKey(what, key_id, self._ciphers, self._place)
         try:
-            data = binascii.a2b_base64(text, strict_mode=True)
-            secret = cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound(key_id, what))
-            if _base64(data) != text:  # the last character has bits that decoding drops
-                raise InvalidTag
+            data = _bytes(text)
+            return cipher.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], _bound(key_id, what))
         except (InvalidTag, ValueError):  # ValueError: bad base64, or shorter than a nonce
             raise VaultError(f"{what} was changed after it was sealed, or was sealed for something else") from None
-        return secret
 
     def is_current(self, sealed: str) -> bool:
         """Whether it is sealed with the key that seals now."""
@@ -125,3 +122,13 @@ def _bound(key_id: str, what: str) -> bytes:
 
 def _base64(data: bytes) -> str:
     return binascii.b2a_base64(data, newline=False).decode()
+
+
+def _bytes(text: str) -> bytes:
+    """What the base64 `text` stands for. Raises `ValueError`, also for another spelling than `_base64`'s: the last
+    character may have bits that decoding drops.
+    """
+    data = binascii.a2b_base64(text, strict_mode=True)
+    if _base64(data) != text:
+        raise ValueError("not canonical base64")
+    return data
