@@ -43,6 +43,13 @@ class RotationRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     overlap_seconds: Annotated[float, Meta(ge=0, le=MAX_OVERLAP_SECONDS)] = OVERLAP_SECONDS
 
 
+class TlsResponse(Struct, frozen=True, kw_only=True):
+    """TLS of an endpoint that differs from the usual, in PEM. The key of our certificate is never shown."""
+
+    authorities: Annotated[str, Meta(description="Verify the endpoint's certificate, in place of the system's.")] = ""
+    certificate: Annotated[str, Meta(description="Ours, for endpoints that ask who we are (mTLS).")] = ""
+
+
 class EndpointResponse(Struct, frozen=True, kw_only=True):
     """An endpoint. While it is not enabled, its events wait."""
 
@@ -52,6 +59,7 @@ class EndpointResponse(Struct, frozen=True, kw_only=True):
     enabled: bool
     description: str
     signing_keys: list[SigningKeyResponse]
+    tls: TlsResponse
     created_at: str
     updated_at: str
 
@@ -77,6 +85,7 @@ def shown(endpoint: Endpoint, keys: Sequence[SigningKey]) -> EndpointResponse:
         headers=dict.fromkeys(endpoint.headers, MASK),
         enabled=endpoint.enabled,
         description=endpoint.description,
+        tls=TlsResponse(authorities=endpoint.tls.authorities, certificate=endpoint.tls.certificate),
         signing_keys=[_shown_key(key) for key in keys],
         created_at=timestamps.stored(endpoint.created_at),
         updated_at=timestamps.stored(endpoint.updated_at),

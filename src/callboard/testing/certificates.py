@@ -35,6 +35,26 @@ class Authority:
         context.load_cert_chain(chain)
         return context
 
+    def server_that_asks(self, name: str) -> ssl.SSLContext:
+        """As `server`; clients must show a certificate of this authority."""
+        context = self.server(name)
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(cadata=self.pem)
+        return context
+
+    @property
+    def pem(self) -> str:
+        """The authority's certificate."""
+        return _pem(self._certificate).decode()
+
+    def identity(self, name: str) -> tuple[str, str]:
+        """A certificate for `name` and its key, in PEM."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        private = key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        return _pem(self._sign(name, key, issuer=self._certificate)).decode(), private.decode()
+
     def client(self) -> ssl.SSLContext:
         """The context of a client that trusts this authority and no other."""
         return ssl.create_default_context(cadata=_pem(self._certificate).decode())

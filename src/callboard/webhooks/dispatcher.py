@@ -26,6 +26,7 @@ from callboard.webhooks.journal import Journal
 from callboard.webhooks.outlet import Gauges, Outlet, Settings
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.retry import Random
+from callboard.webhooks.tls import system_context
 
 AGAIN_SECONDS = 1.0
 """Until a read that failed is tried again."""
@@ -58,7 +59,7 @@ class Dispatcher:
         self._clock = clock
         self._random = random
         self._settings = settings or Settings()
-        self._tls = tls or ssl.create_default_context()
+        self._tls = tls or system_context()
         self._resolve = resolve_and_vet
         self._outlets: dict[str, Outlet] = {}
         self._settling: set[str] = set()

@@ -23,6 +23,7 @@ from callboard.errors import Invalid
 from callboard.webhooks import keys
 from callboard.webhooks.keys import SigningKey
 from callboard.webhooks.keys_text import Scheme
+from callboard.webhooks.tls import Identity
 from callboard.webhooks.vault import Vault, VaultError
 
 T = TypeVar("T")
@@ -60,6 +61,8 @@ _OUR_PREFIXES: Final = ("callboard-", "content-", "proxy-", "webhook-", "x-forwa
 class Endpoint(Struct, frozen=True, kw_only=True):
     """Where events are sent. `keys` sign, each until it expires; `headers` are sent as they are (names to values).
 
+    `tls` is whom we trust there and who we say we are, where that is not as usual.
+
     While it is not `enabled` nothing is sent, and its events wait. Instants are nanoseconds since the epoch
     (UTC).
     """
@@ -72,6 +75,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     description: str
     created_at: int
     updated_at: int
+    tls: Identity = Identity()
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -98,6 +102,7 @@ class EndpointRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     headers: Mapping[str, str] | UnsetType = UNSET
     enabled: bool | UnsetType = UNSET
     description: str | UnsetType = UNSET
+    tls: Identity | UnsetType = UNSET
 
     def __repr__(self) -> str:
         return f"EndpointRequest(url={self.url!r})"
@@ -121,6 +126,7 @@ class _Private(Struct, frozen=True, kw_only=True, omit_defaults=True):
     headers: dict[str, str] = {}
     keys: tuple[SigningKey, ...] = ()
     secrets: tuple[str, ...] = ()
+    tls: Identity = Identity()
 
 
 def new_endpoint(request: EndpointRequest, id_: str, random_bytes: Callable[[int], bytes], now: int) -> Endpoint:
@@ -160,6 +166,7 @@ def changed_endpoint(
         description=endpoint.description if request.description is UNSET else request.description,
         created_at=endpoint.created_at,
         updated_at=now,
+        tls=endpoint.tls if request.tls is UNSET else request.tls,
     )
 
 
@@ -173,7 +180,7 @@ def rotated_endpoint(
 
 def endpoint_row(endpoint: Endpoint, vault: Vault | None = None) -> Put:
     """The endpoint's row. Its keys and headers are sealed in `vault`; without one they can be read there."""
-    private = _Private(headers=endpoint.headers, keys=endpoint.keys)
+    private = _Private(headers=endpoint.headers, keys=endpoint.keys, tls=endpoint.tls)
     sealed = vault.seal(msgspec.json.encode(private), _name(endpoint.id)) if vault else ""
     document = _Document(url=endpoint.url, enabled=endpoint.enabled, description=endpoint.description, sealed=sealed)
     shown = msgspec.to_builtins(document) | ({} if vault else msgspec.to_builtins(private))
@@ -199,6 +206,7 @@ def endpoint_of(row: Row, vault: Vault | None = None) -> Endpoint:
         description=document.description,
         created_at=created_at,
         updated_at=updated_at,
+        tls=private.tls,
     )
 
 

@@ -36,6 +36,7 @@ from callboard.webhooks.endpoint import (
 from callboard.webhooks.guard import Policy
 from callboard.webhooks.hosts import url_problem
 from callboard.webhooks.keys import SigningKey
+from callboard.webhooks.tls import Identity, IdentityError, context_for
 from callboard.webhooks.vault import Vault
 
 MAX_ENDPOINTS = 100
@@ -139,6 +140,7 @@ class Endpoints:
             now = self._clock.now()
             endpoint = new_endpoint(request, self._ids.object_id(now), self._random_bytes, now)
             self._vet(endpoint)
+            _check_tls(endpoint)
             ((position,),) = await self._database.fetch("highest_position")
             mark = Put(DELIVERY_MARK, (endpoint.id, position))
             await self._database.commit(Unit((endpoint_row(endpoint, self._vault), mark)))
@@ -150,6 +152,7 @@ class Endpoints:
         async with self._changing:
             now = self._clock.now()
             endpoint = changed_endpoint(self._found(endpoint_id), request, self._random_bytes, now)
+            _check_tls(endpoint)
             if request.url is not UNSET:  # else one that leads where it must not by now could not even be disabled
                 self._vet(endpoint)
             return await self._put(endpoint)
@@ -196,3 +199,12 @@ class Endpoints:
     def _tell(self, endpoint_id: str) -> None:
         for watcher in tuple(self._watchers):
             watcher(endpoint_id)
+
+
+def _check_tls(endpoint: Endpoint) -> None:
+    if endpoint.tls == Identity():
+        return
+    try:
+        context_for(endpoint.tls)
+    except IdentityError as error:
+        raise Invalid("invalid endpoint", (f"tls.{error.field}: {error}",)) from None

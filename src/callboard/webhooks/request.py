@@ -22,6 +22,7 @@ from callboard.webhooks.answers import REDACTED
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.keys import expiring, signer_at
 from callboard.webhooks.reach import Target
+from callboard.webhooks.tls import Identity, usable_context
 
 USER_AGENT = f"Callboard/{__version__}"
 
@@ -66,10 +67,12 @@ class Renderer:
 
 
 def target_of(endpoint: Endpoint, tls: ssl.SSLContext) -> Target:
-    """Where the endpoint is; `tls` is used if its URL is https."""
+    """Where the endpoint is. If its URL is https, `tls` is used, unless the endpoint has its own."""
     parts = urlsplit(endpoint.url)
     assert parts.hostname is not None
     secure = parts.scheme == "https"
+    if secure and endpoint.tls != Identity():
+        tls = usable_context(endpoint.tls)
     return Target(parts.hostname, parts.port or (443 if secure else 80), tls if secure else None)
 
 

@@ -1,6 +1,6 @@
 """TLS towards endpoints: whom we trust, and who we say we are.
 
-Owns: `Identity`, `system_context`, `context_for`.
+Owns: `Identity`, `system_context`, `context_for`, `usable_context`.
 
 Always holds: certificates and host names are verified, TLS 1.2 is the least. An endpoint's own authorities take the
 place of the system's for that endpoint, they are not added to them. A private key is never written to a disk.
@@ -8,17 +8,20 @@ place of the system's for that endpoint, they are not added to them. A private k
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from typing import Final
 
 from msgspec import Struct
 
+log = logging.getLogger("callboard.webhooks")
+
 MAX_PEM: Final = 64 * 1024
 """Characters of one certificate chain, key, or set of authorities."""
 
 
-class Identity(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Identity(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """TLS of one endpoint, in PEM; "" is what is not set. `authorities` verify its certificate, `certificate` (with its
     chain) and `key` are our own, for servers that ask who we are (mTLS).
     """
@@ -54,6 +57,15 @@ def context_for(identity: Identity) -> ssl.SSLContext:
     if identity.certificate:
         _load_chain(context, identity.certificate, identity.key)
     return context
+
+
+def usable_context(identity: Identity) -> ssl.SSLContext:
+    """As `context_for`. If it cannot be used any more (a newer OpenSSL thinks it too weak), nobody is trusted."""
+    try:
+        return context_for(identity)
+    except IdentityError as error:
+        log.error("an endpoint's tls.%s cannot be used, so nothing is delivered there: %s", error.field, error)  # noqa: TRY400 - the message says all
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def _check_form(identity: Identity) -> None:
