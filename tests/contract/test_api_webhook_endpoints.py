@@ -25,6 +25,7 @@ async def test_a_new_endpoint_shows_its_secret_and_never_again(rest: Any) -> Non
         "headers": {"X-Key": "********"},
         "enabled": False,
         "description": "billing",
+        "tls": {"authorities": "", "certificate": ""},
         "signing_keys": [{"scheme": "v1", "created_at": made["created_at"]}],
         "created_at": made["created_at"],
         "updated_at": made["created_at"],

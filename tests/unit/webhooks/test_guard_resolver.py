@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from callboard.app import delivery_policy
 from callboard.clock import RandomIds, SystemClock
 from callboard.config import load
 from callboard.database import open_database
@@ -20,7 +21,7 @@ from callboard.webhooks import resolver as resolving
 from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.guard import Address, Policy, parse_network
-from callboard.webhooks.hosts import REFUSED
+from callboard.webhooks.hosts import REFUSED, url_problem
 from callboard.webhooks.reach import AddressRefused
 from callboard.webhooks.resolver import MOST_ADDRESSES, Resolver, is_local
 
@@ -171,3 +172,13 @@ def test_networks_are_a_setting() -> None:
 def test_a_network_that_cannot_be_allowed_is_an_error_of_the_settings(network: str) -> None:
     with pytest.raises(Exception, match=r"webhooks\.allowed_networks"):
         load(None, {"CALLBOARD_WEBHOOKS__ALLOWED_NETWORKS": f'["{network}"]'})
+
+
+def test_a_server_delivers_to_public_addresses_only_unless_it_is_told_otherwise() -> None:
+    default = delivery_policy(load(None, {}), 8080)
+    assert url_problem(default, "http://localhost:9000/") == REFUSED
+    assert url_problem(default, "http://192.168.0.1/") == REFUSED
+    assert not url_problem(default, "https://example.com/")
+    told = delivery_policy(load(None, {"CALLBOARD_WEBHOOKS__ALLOWED_NETWORKS": '["127.0.0.0/8"]'}), 8080)
+    assert not url_problem(told, "http://127.0.0.1:9000/")
+    assert url_problem(told, "http://127.0.0.1:8080/") == REFUSED, "that is where it listens itself"
