@@ -18,7 +18,7 @@ from callboard.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from callboard.media import MediaError, OfferRefused
 from callboard.signaling import frames
 from callboard.signaling.frames import Frame, SignalError
-from callboard.signaling.methods import groups, media, membership, messages, metadata, peers, roles, search
+from callboard.signaling.methods import groups, later, media, membership, messages, metadata, peers, roles, search
 from callboard.signaling.methods.call import Call, Nothing
 from callboard.signaling.socket import Answer
 
@@ -63,6 +63,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "listen-metadata-change": Method(metadata.Listen, metadata.listen),
         "poll-list": Method(Nothing, peers.no_polls),
         "analytics": Method(Nothing, peers.ignored),
+        **dict.fromkeys(later.NOT_HERE, Method(Nothing, later.refuse)),
     }
 )
 
