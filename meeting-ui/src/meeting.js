@@ -14,7 +14,7 @@ const { origin, pathname, search } = window.location;
 const asked = new URLSearchParams(search);
 
 const properties = {
-  roomCode: decodeURIComponent(pathname.split("/")[2]),
+  roomCode: pathname.split("/")[2],
   options: {
     userName: asked.get("name") ?? "",
     endpoints: {
