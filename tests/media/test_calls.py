@@ -7,10 +7,16 @@ from pathlib import Path
 import pytest
 
 from callboard.demo.http import HttpError, request_json
+from callboard.demo.peer import Peer
 from callboard.demo.signal_client import Refused
 from callboard.testing.play import play
 
 pytestmark = pytest.mark.media
+
+
+async def gone(watcher: Peer, watched: Peer) -> None:
+    """The one is not in the other's list any more."""
+    await watcher.wait_for(lambda: watched.peer_id not in watcher.roster, what=f"{watched.name} gone")
 
 
 async def test_two_peers_see_and_hear_each_other_and_the_backend_is_told_of_every_coming_and_going(
@@ -59,7 +65,7 @@ async def test_somebody_who_joins_later_takes_the_place_of_somebody_who_left(tmp
             await guest.publish_audio_video()
             await stage.frames(ann, guest)
             await guest.leave()
-            await ann.wait_for(lambda guest=guest: guest.peer_id not in ann.roster, what=f"{name} gone")
+            await gone(ann, guest)
         await ann.leave()
         await stage.told("session.close.success")
         await stage.settle()

@@ -266,5 +266,5 @@ class Histories(RuleBasedStateMachine):
         self.world.check()
 
 
-TestHistories = Histories.TestCase
+TestHistories = Histories.TestCase  # type: ignore[no-untyped-call]  # a property that hypothesis does not type
 TestHistories.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
