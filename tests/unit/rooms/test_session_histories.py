@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from collections.abc import Callable
 
 import hypothesis.strategies as st
 import msgspec
@@ -188,7 +189,7 @@ def check_session(session_id: str, facts: list[Fact], live: Session | None) -> N
 
 def random_step(world: World, dice: random.Random) -> None:
     peer = dice.choice(PEERS)
-    steps = [
+    steps: list[Callable[[], None]] = [
         lambda: world.join(peer, dice.choice(["host", "guest", "nobody", "unknown"])),
         lambda: world.join(peer, "host"),
         lambda: world.leave(peer),
@@ -200,7 +201,7 @@ def random_step(world: World, dice: random.Random) -> None:
         lambda: world.wait(dice.choice([1, 30, 61])),
         world.crash,
     ]
-    rare = [world.end, lambda: world.wait(LONGEST + 1)]
+    rare: list[Callable[[], None]] = [world.end, lambda: world.wait(LONGEST + 1)]
     dice.choice(rare if dice.random() < 0.05 else steps)()
 
 
@@ -266,5 +267,5 @@ class Histories(RuleBasedStateMachine):
         self.world.check()
 
 
-TestHistories = Histories.TestCase  # type: ignore[no-untyped-call]  # a property that hypothesis does not type
+TestHistories = Histories.TestCase
 TestHistories.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
