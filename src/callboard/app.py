@@ -45,6 +45,7 @@ from callboard.signaling.client import Client
 from callboard.signaling.http import Doors, handlers
 from callboard.signaling.mediation import Mediation
 from callboard.signaling.methods.call import Service
+from callboard.signaling.rates import Rate
 from callboard.signaling.registry import Registry
 from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
@@ -86,6 +87,18 @@ def turn_of(settings: Settings, clock: Clock) -> Turn | None:
     """The TURN server that shares a secret with us, if there is one."""
     media = settings.media
     return Turn(media.turn_urls, media.turn_secret, media.turn_seconds, clock) if media.turn_secret else None
+
+
+def client_limits(settings: Settings) -> Limits:
+    """What a client may send and leave unread, out of our settings."""
+    limits = settings.limits
+    return Limits(
+        limits.max_frame_bytes,
+        limits.inbox_messages,
+        limits.outbox_messages,
+        Rate(limits.messages_per_second, limits.messages_burst),
+        Rate(limits.calls_per_second, limits.calls_burst),
+    )
 
 
 def delivery_settings(settings: Settings) -> DeliverySettings:
@@ -258,9 +271,7 @@ class Callboard:
         registry = Registry(self._socket_lost)
         mediation = Mediation(self.engine, self.rooms, registry, background)
         self.rooms.observe(Announcements(registry, mediation))
-        limits = Limits(
-            settings.limits.max_frame_bytes, settings.limits.inbox_messages, settings.limits.outbox_messages
-        )
+        limits = client_limits(settings)
         stores = SessionStores()
         self.signaling = Signaling(
             Service(self.rooms, registry, mediation, background, self.clock, self.ids, stores, limits=limits)

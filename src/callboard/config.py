@@ -212,6 +212,16 @@ class Limits(Section, frozen=True):
     max_frame_bytes: Annotated[
         int, Meta(ge=16_384, le=16_777_216, description="The longest WebSocket message from a client.")
     ] = 262_144
+    messages_per_second: Annotated[
+        float,
+        Meta(gt=0, le=100_000, description="How fast messages of one client are read; what comes faster waits."),
+    ] = 100.0
+    messages_burst: Annotated[int, Meta(ge=1, le=100_000, description="How many of them may come at once.")] = 400
+    calls_per_second: Annotated[
+        float,
+        Meta(gt=0, le=100_000, description="How many of them may be calls; more are answered 429 (try again later)."),
+    ] = 25.0
+    calls_burst: Annotated[int, Meta(ge=1, le=100_000, description="How many calls may come at once.")] = 150
     inbox_messages: Annotated[
         int, Meta(ge=1, le=100_000, description="Messages of one client that may wait to be handled.")
     ] = 256

@@ -4,6 +4,8 @@ Owns: `Socket`. It knows nothing of rooms.
 
 Always holds: frames are handled in the order in which they came; `ping` is answered at once, whatever else is being
 handled. What waits to be sent is bounded: a client that does not read is cut off (close code 1013), nobody waits.
+A client that says more than its rates allow is read more slowly, so nothing of it is lost; its calls beyond theirs are
+answered 429 at once, which the SDK takes for "again, later" (signal.md §3.1).
 """
 
 from __future__ import annotations
@@ -18,12 +20,15 @@ import msgspec
 
 from callboard.signaling import frames
 from callboard.signaling.frames import Frame, SignalError
+from callboard.signaling.rates import Bucket, Rate
 
 log = logging.getLogger("callboard.signaling")
 
 SILENCE_SECONDS: Final = 90.0
 """The SDK pings every 3 s, a hidden tab at least once a minute (signal.md §2.3): after this the socket is dead."""
 SEND_SECONDS: Final = 15.0
+MESSAGES: Final = Rate(100.0, 400)
+CALLS: Final = Rate(25.0, 150)
 WORK_OFF_SECONDS: Final = 30.0
 
 
@@ -60,11 +65,16 @@ Handler = Callable[["Socket", Frame], Awaitable[Answer]]
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How long a client's frame may be (an SDP offer with many sections has some 30,000 characters), how many of its
-    frames may wait to be handled (more are not read), and how many of ours to be read (more: it is cut off)."""
+    frames may wait to be handled (more are not read), and how many of ours to be read (more: it is cut off).
+
+    `messages` is how fast its frames of any kind are read, `calls` how many of them may be calls (`ping` aside).
+    """
 
     frame: int = 262_144
     inbox: int = 256
     outbox: int = 2048
+    messages: Rate = MESSAGES
+    calls: Rate = CALLS
 
 
 class Counters:
@@ -76,6 +86,8 @@ class Counters:
         self.unknown_methods = 0
         self.failed_calls = 0
         self.cut_off = 0
+        self.slowed = 0
+        self.refused_calls = 0
 
 
 class Socket:
@@ -90,6 +102,8 @@ class Socket:
         self._outbox: asyncio.Queue[bytes | None] = asyncio.Queue(limits.outbox)
         self._close = (1000, "")
         self._finished = asyncio.Event()
+        now = asyncio.get_running_loop().time()
+        self._messages, self._calls = Bucket(limits.messages, now), Bucket(limits.calls, now)
         self.ready = False
         """Whether this client has had its peer list, and so may be told of changes to it."""
 
@@ -143,7 +157,9 @@ class Socket:
             log.exception("what a closed socket had sent could not be handled in %s s", WORK_OFF_SECONDS)
 
     async def _read(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
+            await self._in_turn(loop)
             try:
                 async with asyncio.timeout(SILENCE_SECONDS):
                     text = await self._transport.receive_text()
@@ -155,8 +171,25 @@ class Socket:
             self._counters.frames += 1
             if frame.method == "ping" and frame.id is not None:
                 self.send(frames.result(frame.id, _pong(frame)))
+            elif frame.id is not None and (wait := self._calls.take(loop.time())):
+                self._counters.refused_calls += 1
+                self.send(frames.error(frame.id, self._too_many(wait)))
             else:
                 await self._inbox.put(frame)
+
+    def _too_many(self, wait: float) -> SignalError:
+        rate = self._limits.calls
+        allowed = f"{rate.per_second:g} calls a second, {rate.burst} at once"
+        return SignalError(429, f"too many calls: a client may make {allowed}; try again in {wait:.1f} s")
+
+    async def _in_turn(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until one more frame may be read."""
+        wait = self._messages.take(loop.time())
+        if wait:
+            self._counters.slowed += 1
+        while wait:
+            await asyncio.sleep(wait)
+            wait = self._messages.take(loop.time())
 
     async def _work(self) -> None:
         while (frame := await self._inbox.get()) is not None:

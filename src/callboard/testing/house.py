@@ -32,10 +32,11 @@ from callboard.signaling.client import Client
 from callboard.signaling.frames import SignalError
 from callboard.signaling.mediation import Mediation
 from callboard.signaling.methods.call import Service
+from callboard.signaling.rates import Rate
 from callboard.signaling.registry import Registry
 from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
-from callboard.signaling.socket import SocketClosed
+from callboard.signaling.socket import Limits, SocketClosed
 
 DEADLINE = 5.0
 
@@ -142,9 +143,10 @@ class House:
     signaling: Signaling
     room: Room
 
-    def __init__(self, folder: Path, grace: float) -> None:
+    def __init__(self, folder: Path, grace: float, limits: Limits) -> None:
         self._folder = folder
         self._grace = grace
+        self._limits = limits
         self._calls = 0
         self.clock, self.ids = SystemClock(), RandomIds()
         self.recorded: list[Recorded] = []
@@ -178,7 +180,9 @@ class House:
         mediation = Mediation(MediaEngine(MediaSettings(), self.ids), self.rooms, self.registry, self.background)
         self.rooms.observe(Announcements(self.registry, mediation))
         stores = SessionStores()
-        service = Service(self.rooms, self.registry, mediation, self.background, self.clock, self.ids, stores)
+        service = Service(
+            self.rooms, self.registry, mediation, self.background, self.clock, self.ids, stores, limits=self._limits
+        )
         self.signaling = Signaling(service)
         await self.rooms.start()
 
@@ -254,10 +258,14 @@ class House:
                 await self._news.wait()
 
 
+FREE = Limits(messages=Rate(1e6, 1_000_000), calls=Rate(1e6, 1_000_000))
+"""Limits under which a test may say as much as it likes, as fast as it likes."""
+
+
 @asynccontextmanager
-async def open_house(folder: Path, grace: float = 30.0) -> AsyncIterator[House]:
+async def open_house(folder: Path, grace: float = 30.0, limits: Limits = FREE) -> AsyncIterator[House]:
     """A house on a database in `folder`; lost peers are waited for `grace` seconds."""
-    house = House(folder, grace)
+    house = House(folder, grace, limits)
     await house.open()
     try:
         yield house
