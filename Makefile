@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit media browser faults bench serve lock clean
+.PHONY: help demo test lint format unit media browser faults bench meeting serve lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -40,6 +40,9 @@ bench: $(VENV)/dev.stamp ## Measure delivery and join latency, as ratios (some m
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.join
 
+meeting: ## Build the meeting page (needs Node; the server runs without it)
+	scripts/build-meeting.sh
+
 serve: $(VENV)/run.stamp ## Run a server with the default settings
 	$(BIN)/callboard serve
 
@@ -47,7 +50,8 @@ lock: ## Write the lock files anew after changing dependencies (needs uv)
 	scripts/lock.sh
 
 clean: ## Remove what the set-up and the tests made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/browser/node_modules
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/browser/node_modules \
+	  meeting-ui/node_modules
 
 # One environment, in two steps: what runs, and what also tests. Each is made anew when its lock file changes.
 $(VENV)/run.stamp: requirements.lock pyproject.toml scripts/system-packages.sh
