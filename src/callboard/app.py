@@ -36,6 +36,7 @@ from callboard.meeting import Built, load, meeting_handlers
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Room, Workspace
+from callboard.rooms.room_codes import RoomCode, RoomCodes
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.session import Loss
 from callboard.rooms.store import Store
@@ -190,6 +191,7 @@ class Callboard:
     database: Database
     ledger: Ledger
     store: Store
+    codes: RoomCodes
     workspace: Workspace
     tokens: Tokens
     engine: MediaEngine
@@ -227,6 +229,7 @@ class Callboard:
         await self.database.open()
         parts.push_async_callback(self.database.close)
         self.store = Store(self.database, self.clock, self.ids)
+        self.codes = RoomCodes(self.database, self.store, self.clock, secrets.token_bytes)
         keys = settings.workspace
         self.workspace = await self.store.open_workspace(secrets.token_bytes, keys.access_key, keys.secret)
         self.tokens = Tokens(self.workspace, self.clock, self.ids)
@@ -350,6 +353,7 @@ class Callboard:
             store=self.store,
             ledger=self.ledger,
             endpoints=self.endpoints,
+            codes=self.codes,
             live=Backend(self.signaling.service),
             checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.running},
             max_body_bytes=self.settings.limits.max_body_bytes,
@@ -366,6 +370,10 @@ class Callboard:
         """A room to join: the newest, or, on the first start, a new one named "demo"."""
         rooms = await self.store.rooms(1)
         return rooms[0] if rooms else await self.store.create_room(RoomRequest(name="demo"))
+
+    async def first_codes(self, room: Room) -> list[RoomCode]:
+        """A code for each role of this room, the first one first; none for a room that is disabled."""
+        return await self.codes.create_for_room(room.id) if room.enabled else []
 
     def _database_stopped(self, cause: BaseException) -> None:
         log.critical("the database stopped writing: this process ends", exc_info=cause)

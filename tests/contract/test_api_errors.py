@@ -42,6 +42,10 @@ ROUTES = [
     ("POST", f"/v2/webhook-endpoints/{ABSENT}/rotate-secret"),
     ("DELETE", f"/v2/webhook-endpoints/{ABSENT}"),
     ("GET", "/v2/events"),
+    ("POST", f"/v2/room-codes/room/{ABSENT}"),
+    ("POST", f"/v2/room-codes/room/{ABSENT}/role/host"),
+    ("POST", "/v2/room-codes/code"),
+    ("GET", f"/v2/room-codes/room/{ABSENT}"),
 ]
 
 

@@ -30,6 +30,10 @@ OPERATIONS = {
     "delete_webhook_endpoint",
     "list_webhook_keys",
     "list_events",
+    "create_room_codes",
+    "create_room_code",
+    "update_room_code",
+    "list_room_codes",
     "health",
     "readiness",
 }

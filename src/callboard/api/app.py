@@ -21,9 +21,11 @@ from callboard.api.deps import Deps
 from callboard.api.errors import DATABASE_FAULTS, AnyRequest, failed, refused, rejected, unavailable
 from callboard.api.events import events_router
 from callboard.api.health import health_handlers
+from callboard.api.room_codes import listing_routes, making_routes
 from callboard.api.rooms import rooms_router
 from callboard.api.sessions import sessions_router
 from callboard.api.templates import templates_router
+from callboard.api.token_exchange import exchange_handlers
 from callboard.api.webhook_endpoints import endpoints_router
 from callboard.api.webhook_keys import key_handlers
 from callboard.errors import Refusal
@@ -44,6 +46,8 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         sessions_router(deps),
         endpoints_router(deps),
         events_router(deps),
+        making_routes(deps),
+        listing_routes(deps),
     ]
     v2 = Router(
         "/v2",
@@ -51,7 +55,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         guards=[management_only(deps.tokens)],
         security=[{"management": []}],
     )
-    return [v2, *key_handlers(deps.endpoints), *health_handlers(deps.checks)]
+    return [v2, *exchange_handlers(deps), *key_handlers(deps.endpoints), *health_handlers(deps.checks)]
 
 
 async def no_page(request: AnyRequest) -> None:

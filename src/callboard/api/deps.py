@@ -13,6 +13,7 @@ from callboard.auth.tokens import Tokens
 from callboard.database import Database
 from callboard.ledger import Ledger
 from callboard.rooms.models import Workspace
+from callboard.rooms.room_codes import RoomCodes
 from callboard.rooms.store import Store
 from callboard.webhooks.endpoints import Endpoints
 
@@ -30,6 +31,7 @@ class Deps:
     store: Store
     ledger: Ledger
     endpoints: Endpoints
+    codes: RoomCodes
     live: LiveRooms
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     max_body_bytes: int = 1_048_576

@@ -13,9 +13,11 @@ from callboard.app import Callboard, DataInUse
 from callboard.cli.common import ConfigOption, settings_from
 from callboard.database import DatabaseStopped
 from callboard.media import EngineStartError
+from callboard.meeting import has_devices, link
 from callboard.webhooks.vault import VaultError
 
 FAILED = 1
+LINKS = 2
 
 
 def serve(config: ConfigOption = None) -> None:
@@ -38,6 +40,7 @@ def serve(config: ConfigOption = None) -> None:
 async def _announce(board: Callboard) -> None:
     """What somebody who has just started a server needs next."""
     room = await board.first_room()
+    codes = await board.first_codes(room)
     out = Console()
     lines = {
         "address": board.url,
@@ -46,8 +49,19 @@ async def _announce(board: Callboard) -> None:
         "management token": board.tokens.mint_management_token(),
         "room": f"{room.id} ({room.name})",
         "token to join it": board.tokens.mint_app_token(room.id, "host", "me"),
+        **{f"meet as {code.role}": link(board.url, code.code) for code in codes[:LINKS]},
     }
     out.print("Callboard is running. Ctrl-C stops it.", style="bold")
     for name, value in lines.items():
         out.print(f"  {name:<17} {value}", markup=False, highlight=False, soft_wrap=True)
+    for remark in remarks(board):
+        out.print(f"  {remark}", markup=False, highlight=False, soft_wrap=True)
     out.print("Next: callboard listen (in another terminal), callboard token --help, docs/", markup=False)
+
+
+def remarks(board: Callboard) -> list[str]:
+    """What keeps people from meeting at these links, and what helps (docs/meeting.md)."""
+    return [
+        *(["The meeting page is not built: make meeting"] if board.meeting is None else []),
+        *([] if has_devices(board.url) else ["Browsers give a page no microphone and camera here: it needs https"]),
+    ]

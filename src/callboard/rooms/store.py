@@ -13,7 +13,7 @@ import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from callboard.clock import Clock, Ids
 from callboard.database import Database, Unit
@@ -33,6 +33,7 @@ from callboard.rooms.templates import (
     template_of,
     template_row,
 )
+from callboard.rooms.whole import Whole
 from callboard.rooms.workspace import new_workspace, with_keys, workspace_of, workspace_row
 
 FIRST_PAGE: Final = "g"
@@ -41,7 +42,6 @@ FIRST_PAGE: Final = "g"
 FOREVER: Final = 2**63 - 1
 
 _OBJECT_ID: Final = re.compile("[0-9a-f]{24}")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Store:
         self._ids = ids
         self._rooms: Cache[Room] = Cache(cached)
         self._templates: Cache[Template] = Cache(cached)
-        self._running: set[asyncio.Task[Any]] = set()
+        self._whole = Whole()
         self.changing_rooms = asyncio.Lock()
         """Held from reading a room until its change is durable and `refresh` was called.
 
@@ -132,7 +132,7 @@ class Store:
                 return new_template(request, self._ids.object_id(now), now)
             return changed_template(old, request, now)
 
-        return await self._whole(self._commit_template(change))
+        return await self._whole.run(self._commit_template(change))
 
     async def replace_template(self, template_id: str, request: TemplateRequest) -> Template:
         """The template with all its contents replaced. Raises `NotFound`, `Invalid`, `Conflict` (name)."""
@@ -150,7 +150,7 @@ class Store:
                 raise Conflict("template name already exists", (f"name: {new.name} is another template's",))
             return new
 
-        return await self._whole(self._commit_template(changed))
+        return await self._whole.run(self._commit_template(changed))
 
     async def _commit_template(self, change: Callable[[], Coroutine[Any, Any, Template]]) -> Template:
         async with self._changing_templates:
@@ -203,7 +203,7 @@ class Store:
                 return changed_room(old, request, now)
             return new_room(request, self._ids.object_id(now), self._ids.uuid(), template_id, now)
 
-        return await self._whole(self._commit_room(change))
+        return await self._whole.run(self._commit_room(change))
 
     async def update_room(self, room_id: str, request: RoomRequest) -> Room:
         """The room with what the request says. Raises `NotFound`, `Invalid`, `Conflict` (name)."""
@@ -216,7 +216,7 @@ class Store:
                 raise Conflict("room name already exists", (f"name: {new.name} is another room's",))
             return new
 
-        return await self._whole(self._commit_room(change))
+        return await self._whole.run(self._commit_room(change))
 
     async def set_room_enabled(self, room_id: str, *, enabled: bool) -> Room:
         """Let people in, or nobody any more. Raises `NotFound`."""
@@ -252,10 +252,3 @@ class Store:
         if default is None:
             raise Invalid("template not found", (f"template_id: is required: no template is named {DEFAULT_NAME}",))
         return default.id
-
-    async def _whole(self, action: Coroutine[Any, Any, _T]) -> _T:
-        """Run the action to its end even if the caller is cancelled: what was submitted will be committed."""
-        task = asyncio.ensure_future(action)
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
