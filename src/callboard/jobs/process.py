@@ -166,12 +166,16 @@ class _Lines:
     def __init__(self, read: ReadProgress) -> None:
         self._read = read
         self._begun = b""
+        self._passing = False
 
     def add(self, chunk: bytes) -> None:
         *lines, rest = (self._begun + chunk).split(b"\n")
-        self._begun = rest if len(rest) <= MOST_LINE else b""
         for line in lines:
-            self._read(line.decode(errors="replace"))
+            if not self._passing:
+                self._read(line.decode(errors="replace"))
+            self._passing = False
+        self._passing = self._passing or len(rest) > MOST_LINE
+        self._begun = b"" if self._passing else rest
 
     def kept(self) -> bytes:
         return b""
