@@ -43,6 +43,7 @@ async def test_every_query_runs(database: Database) -> None:
         "question": 0,
         "final": -1,
         "error": -1,
+        "now": 0,
     }
     for query in queries().values():
         rows = await database.fetch(query.name, **{name: values.get(name, "x") for name in query.parameters})
