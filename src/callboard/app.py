@@ -32,7 +32,7 @@ from callboard.config import Settings
 from callboard.database import Database, open_database
 from callboard.ledger import Ledger
 from callboard.media import MediaEngine, MediaSettings
-from callboard.meeting import Built, load, meeting_handlers
+from callboard.meeting import Built, layout_handler, load, meeting_handlers
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Room, Workspace
@@ -359,7 +359,8 @@ class Callboard:
             max_body_bytes=self.settings.limits.max_body_bytes,
             cors_origins=self.settings.server.cors_origins,
         )
-        return api(deps, [*handlers(doors), *meeting_handlers(self.meeting, self._endpoint())])
+        layout = layout_handler(self.tokens, self.store, self.workspace.app_id)
+        return api(deps, [*handlers(doors), *meeting_handlers(self.meeting, self._endpoint()), layout])
 
     def _endpoint(self) -> str:
         """The WebSocket's public address, when one is set; else each client is told the host that it asked."""
