@@ -35,6 +35,17 @@ FROM poll_session
 WHERE session_id = :session_id
 ORDER BY id
 
+-- Started, never stopped, in a session that is closed: with the instant of its end.
+-- name: poll_sessions_left_open
+SELECT run.id, run.poll_id, run.session_id, run.room_id, run.document, run.created_at, run.created_by,
+       run.started_at, run.started_by, run.stopped_at, run.stopped_by, run.responses, run.participants,
+       session.closed_at
+FROM poll_session AS run JOIN session ON session.id = run.session_id
+WHERE run.started_at > 0
+  AND run.stopped_at = 0
+  AND session.closed_at > 0
+ORDER BY run.id
+
 -- name: poll_response
 SELECT id, poll_id, session_id, question, participant, peer_id, user_id, user_name, role, answer,
        duration, retries, original, final, correct, score, sent_at
