@@ -36,6 +36,8 @@ from callboard.meeting import Built, layout_handler, load, meeting_handlers
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Room, Workspace
+from callboard.rooms.polls_live import LivePolls
+from callboard.rooms.polls_store import PollStore
 from callboard.rooms.room_codes import RoomCode, RoomCodes
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.session import Loss
@@ -46,6 +48,7 @@ from callboard.signaling.client import Client
 from callboard.signaling.http import Doors, handlers
 from callboard.signaling.mediation import Mediation
 from callboard.signaling.methods.call import Service
+from callboard.signaling.polls import PollNews
 from callboard.signaling.rates import Rate
 from callboard.signaling.registry import Registry
 from callboard.signaling.service import Signaling
@@ -276,8 +279,11 @@ class Callboard:
         self.rooms.observe(Announcements(registry, mediation))
         limits = client_limits(settings)
         stores = SessionStores()
+        self.polls = PollStore(self.database, self.clock, self.ids)
+        polls = LivePolls(self.database, self.polls, self.rooms, background, self.clock, self.ids)
+        poll_news = PollNews(polls, self.rooms, registry)
         self.signaling = Signaling(
-            Service(self.rooms, registry, mediation, background, self.clock, self.ids, stores, limits=limits)
+            Service(self.rooms, registry, mediation, background, self.clock, self.ids, stores, polls, limits=limits)
         )
         await self.engine.start()
         self.engine.observe(mediation)
@@ -285,6 +291,9 @@ class Callboard:
         parts.push_async_callback(background.stop)
         await self.rooms.start()
         parts.push_async_callback(self.rooms.stop)
+        await polls.start_up()
+        parts.callback(polls.stop_clocks)
+        parts.callback(poll_news.stop)
 
     def _socket_lost(self, client: Client) -> None:
         actions.lose(self.rooms, client.room_id, client.id, Loss.WEBSOCKET)

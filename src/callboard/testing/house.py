@@ -23,6 +23,8 @@ from callboard.media import MediaEngine, MediaSettings
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Permissions, Role, Room, Template
+from callboard.rooms.polls_live import LivePolls
+from callboard.rooms.polls_store import PollStore
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.session import Loss
 from callboard.rooms.store import Store
@@ -32,6 +34,7 @@ from callboard.signaling.client import Client
 from callboard.signaling.frames import SignalError
 from callboard.signaling.mediation import Mediation
 from callboard.signaling.methods.call import Service
+from callboard.signaling.polls import PollNews
 from callboard.signaling.rates import Rate
 from callboard.signaling.registry import Registry
 from callboard.signaling.service import Signaling
@@ -43,9 +46,11 @@ DEADLINE = 5.0
 ROLES = {
     "host": Role(
         name="host",
-        permissions=Permissions(end_room=True, remove_others=True, change_role=True, mute=True, unmute=True),
+        permissions=Permissions(
+            end_room=True, remove_others=True, change_role=True, mute=True, unmute=True, poll_read=True, poll_write=True
+        ),
     ),
-    "guest": Role(name="guest"),
+    "guest": Role(name="guest", permissions=Permissions(poll_read=True)),
     "speaker": Role(name="speaker", max_peer_count=1),
     "nobody": Role(name="nobody", max_peer_count=-1),
 }
@@ -99,10 +104,10 @@ class Phone:
         """Send raw text."""
         self._to_server.put_nowait(text)
 
-    def notify(self, method: str, **params: Any) -> None:
+    def notify(self, method: str, /, **params: Any) -> None:
         self.say(json.dumps({"method": method, "params": params}))
 
-    async def call(self, method: str, **params: Any) -> Any:
+    async def call(self, method: str, /, **params: Any) -> Any:
         """The call's result. Raises `Refused`."""
         call_id = f"call-{next(self._ids)}"
         self.say(json.dumps({"method": method, "params": params, "id": call_id, "jsonrpc": "2.0"}))
@@ -180,11 +185,23 @@ class House:
         mediation = Mediation(MediaEngine(MediaSettings(), self.ids), self.rooms, self.registry, self.background)
         self.rooms.observe(Announcements(self.registry, mediation))
         stores = SessionStores()
+        self.polls = PollStore(self.database, self.clock, self.ids)
+        self.live_polls = LivePolls(self.database, self.polls, self.rooms, self.background, self.clock, self.ids)
+        self._poll_news = PollNews(self.live_polls, self.rooms, self.registry)
         service = Service(
-            self.rooms, self.registry, mediation, self.background, self.clock, self.ids, stores, limits=self._limits
+            self.rooms,
+            self.registry,
+            mediation,
+            self.background,
+            self.clock,
+            self.ids,
+            stores,
+            self.live_polls,
+            limits=self._limits,
         )
         self.signaling = Signaling(service)
         await self.rooms.start()
+        await self.live_polls.start_up()
 
     def _on_events(self, events: Any) -> None:
         self.recorded.extend(events)
@@ -198,6 +215,7 @@ class House:
             if phone.task is not None and not phone.task.done():
                 await phone.hang_up()
         self.phones.clear()
+        self._stop_polls()
         await self.rooms.stop()
         await self.background.stop()
         await self.database.close()
@@ -210,9 +228,14 @@ class House:
                 phone.task.cancel()
                 await asyncio.gather(phone.task, return_exceptions=True)
         self.phones.clear()
+        self._stop_polls()
         await self.rooms.stop()
         await self.database.close()
         await self.open()
+
+    def _stop_polls(self) -> None:
+        self._poll_news.stop()
+        self.live_polls.stop_clocks()
 
     def dial(self, peer_id: str, role: str = "guest", user: str | None = None) -> Phone:
         """A socket for this peer id."""

@@ -18,7 +18,18 @@ from callboard.errors import Conflict, Forbidden, Invalid, NotFound, Refusal
 from callboard.media import MediaError, OfferRefused
 from callboard.signaling import frames
 from callboard.signaling.frames import Frame, SignalError
-from callboard.signaling.methods import groups, later, media, membership, messages, metadata, peers, roles, search
+from callboard.signaling.methods import (
+    groups,
+    later,
+    media,
+    membership,
+    messages,
+    metadata,
+    peers,
+    polls,
+    roles,
+    search,
+)
 from callboard.signaling.methods.call import Call, Nothing
 from callboard.signaling.socket import Answer
 
@@ -61,7 +72,17 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "set-metadata": Method(metadata.SetMetadata, metadata.store),
         "get-metadata": Method(metadata.GetMetadata, metadata.get),
         "listen-metadata-change": Method(metadata.Listen, metadata.listen),
-        "poll-list": Method(Nothing, peers.no_polls),
+        "poll-info-set": Method(polls.PollInfoSet, polls.set_info),
+        "poll-info-get": Method(polls.PollId, polls.get_info),
+        "poll-questions-set": Method(polls.QuestionsSet, polls.set_questions),
+        "poll-questions-get": Method(polls.Page, polls.get_questions),
+        "poll-start": Method(polls.PollId, polls.start),
+        "poll-stop": Method(polls.PollId, polls.stop),
+        "poll-response": Method(polls.Responses, polls.respond),
+        "poll-responses": Method(polls.Page, polls.responses),
+        "poll-list": Method(polls.PollList, polls.listed),
+        "poll-result": Method(polls.PollId, polls.result),
+        "poll-leaderboard": Method(polls.Leaderboard, polls.leaders),
         "analytics": Method(Nothing, peers.ignored),
         **dict.fromkeys(later.NOT_HERE, Method(Nothing, later.refuse)),
     }

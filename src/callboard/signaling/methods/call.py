@@ -13,6 +13,7 @@ from callboard.background import Background
 from callboard.clock import Clock, Ids
 from callboard.rooms.live import LiveRoom, LiveRooms
 from callboard.rooms.models import Permissions, Role
+from callboard.rooms.polls_live import LivePolls
 from callboard.rooms.reports import Person
 from callboard.rooms.session import Peer, Session
 from callboard.signaling.client import Client
@@ -38,6 +39,7 @@ class Service:
     clock: Clock
     ids: Ids
     stores: SessionStores
+    polls: LivePolls
     counters: Counters = field(default_factory=Counters)
     limits: Limits = field(default_factory=Limits)
 

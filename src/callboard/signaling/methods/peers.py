@@ -41,10 +41,5 @@ async def get(call: Call, params: GetPeer) -> object:
     return wire.peer_info(peer)
 
 
-async def no_polls(_: Call, __: Nothing) -> object:
-    """There are no polls yet, and that is an answer (signal.md §10.2)."""
-    return {"polls": [], "last": ""}
-
-
 async def ignored(_: Call, __: Nothing) -> None:
     """Client analytics are not kept yet."""
