@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit media browser faults bench meeting serve lock clean
+.PHONY: help demo test lint format unit media browser faults bench docs meeting serve lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -39,6 +39,9 @@ faults: $(VENV)/dev.stamp ## Only the tests that kill processes
 bench: $(VENV)/dev.stamp ## Measure delivery and join latency, as ratios (some minutes; needs a quiet machine)
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.join
+
+docs: $(VENV)/dev.stamp ## Write the generated pages of the docs anew (a test compares them)
+	$(BIN)/callboard events docs
 
 meeting: ## Build the meeting page (needs Node; the server runs without it)
 	scripts/build-meeting.sh

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from litestar import Litestar, MediaType, Router
+from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from callboard.api.active_rooms import acting_routes, seeing_routes
 from callboard.api.auth import management_only
+from callboard.api.catalogue import WithWebhooks, catalogue_handlers
 from callboard.api.deps import Deps
 from callboard.api.errors import DATABASE_FAULTS, AnyRequest, failed, refused, rejected, unavailable
 from callboard.api.events import events_router
@@ -55,7 +55,13 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         guards=[management_only(deps.tokens)],
         security=[{"management": []}],
     )
-    return [v2, *exchange_handlers(deps), *key_handlers(deps.endpoints), *health_handlers(deps.checks)]
+    return [
+        v2,
+        *exchange_handlers(deps),
+        *key_handlers(deps.endpoints),
+        *health_handlers(deps.checks),
+        *catalogue_handlers(),
+    ]
 
 
 async def no_page(request: AnyRequest) -> None:
@@ -65,8 +71,8 @@ async def no_page(request: AnyRequest) -> None:
 
 
 def api(deps: Deps, handlers: Sequence[ControllerRouterHandler] = ()) -> Litestar:
-    """The application: the REST API and whatever other `handlers` there are. `/v2/openapi.json` describes
-    it.
+    """The application: the REST API and whatever other `handlers` there are. `/v2/openapi.json` describes it, and the
+    events that are sent; `/v2/asyncapi.json` describes those too.
     """
     return Litestar(
         [*routes(deps), *handlers],
@@ -85,7 +91,7 @@ def api(deps: Deps, handlers: Sequence[ControllerRouterHandler] = ()) -> Litesta
                 "/v2/openapi.json", route_handlers=[], include_in_schema=False, before_request=no_page
             ),
             use_handler_docstrings=True,
-            render_plugins=[JsonRenderPlugin(path="/", media_type=MediaType.JSON)],
+            render_plugins=[WithWebhooks()],
             components=Components(
                 security_schemes={"management": SecurityScheme(type="http", scheme="bearer", bearer_format="JWT")}
             ),

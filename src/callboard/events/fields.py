@@ -15,9 +15,10 @@ from callboard.events.timestamps import PATTERN
 
 Timestamp = Annotated[str, Meta(pattern=PATTERN, extra_json_schema={"format": "date-time"})]
 """An instant on the wire: RFC 3339, UTC, `Z`, at most 9 fraction digits; the zero time if unset."""
-Seconds = Annotated[int, Meta(ge=0, description="Whole seconds, cut off.")]
-Bytes = Annotated[int, Meta(ge=0, description="Bytes.")]
-Pixels = Annotated[int, Meta(ge=0, description="Pixels.")]
+# `x-unit` is for the documents that are made of the schemas.
+Seconds = Annotated[int, Meta(ge=0, description="Whole seconds, cut off.", extra_json_schema={"x-unit": "seconds"})]
+Bytes = Annotated[int, Meta(ge=0, description="Bytes.", extra_json_schema={"x-unit": "bytes"})]
+Pixels = Annotated[int, Meta(ge=0, description="Pixels.", extra_json_schema={"x-unit": "pixels"})]
 
 DEPRECATED = {"deprecated": True}
 """For `Meta(extra_json_schema=…)` of what the seed calls deprecated: left out by default (A10)."""

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from callboard.events.fields import Bytes, Pixels
+from callboard.events.fields import Bytes, Pixels, Seconds
 
 
 class LayerFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class Thumbnail(msgspec.Struct, frozen=True, kw_only=True):
 
     width: Annotated[Pixels, Meta(description="Its width in pixels.", examples=[1280])]
     height: Annotated[Pixels, Meta(description="Its height in pixels.", examples=[720])]
-    offset: Annotated[int, Meta(ge=0, description="Whole seconds from the beginning of the recording.", examples=[60])]
+    offset: Annotated[Seconds, Meta(description="Whole seconds from the beginning of the recording.", examples=[60])]
     location: Annotated[
         str,
         Meta(

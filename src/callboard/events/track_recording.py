@@ -97,7 +97,7 @@ class TrackRecordingSuccess(_TrackFile, frozen=True, kw_only=True):
 class TrackRecordingFailure(_TrackFile, frozen=True, kw_only=True):
     """A track's recording was lost, or could not be uploaded.
 
-    The seed's sample prints the type `track.recording.success`, a slip: platform.md §11 A8.
+    The seed's sample prints the type `track.recording.success`, a slip (platform.md §11 A8).
     Source: seed, Track Recording Events, `track.recording.failure`.
     """
 

@@ -1,0 +1,77 @@
+"""What carries an event besides its body: the headers of a delivery, and what is made of the answer. Pure data, for the
+documents.
+
+Owns: `HEADERS`, `ANSWERS`. Always holds: a test compares both with what `webhooks/` sends and does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A header of every delivery: its name in lower case, JSON Schema of its value, what it says, an example."""
+
+    name: str
+    schema: dict[str, Any]
+    says: str
+    example: str
+
+
+HEADERS: Final = (
+    Header(
+        "webhook-id",
+        {"type": "string", "format": "uuid"},
+        "The event's id: the same in every attempt and every replay. What was handled is known by it. Signed.",
+        "0b7a6e0c-5d0e-4b57-9d3c-7a1f6f0c2e11",
+    ),
+    Header(
+        "webhook-timestamp",
+        {"type": "string", "pattern": "^[0-9]+$"},
+        "When this attempt was made: whole seconds since the epoch (UTC). Signed; refuse what is older than 300"
+        " seconds.",
+        "1736935509",
+    ),
+    Header(
+        "webhook-signature",
+        {"type": "string"},
+        "Signatures of `id.timestamp.body`, separated by spaces, one for each key of the endpoint: `v1,` HMAC-SHA256,"
+        " `v1a,` Ed25519, in Base64 (Standard Webhooks 1.0.0). One that is right is enough.",
+        "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
+    ),
+    Header(
+        "callboard-stream",
+        {"type": "string"},
+        "The session that the event belongs to, or the room while it has none. Not signed.",
+        "678786f1000000000000000a",
+    ),
+    Header(
+        "callboard-seq",
+        {"type": "string", "pattern": "^[1-9][0-9]*$"},
+        "The event's place in its stream: 1, 2, 3, … without a gap. Not signed.",
+        "7",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An HTTP status, or `2XX` for a hundred of them, and what Callboard does then."""
+
+    status: str
+    says: str
+
+
+ANSWERS: Final = (
+    Answer("2XX", "Accepted: the next event of the stream is sent. The body is not read for meaning."),
+    Answer("3XX", "Not accepted: redirects are not followed. Change the endpoint's URL."),
+    Answer("410", "Never again: the endpoint is disabled. Its events wait until it is enabled."),
+    Answer("429", "Not now: sent again later, not before the time that `Retry-After` says."),
+    Answer(
+        "default",
+        "Not accepted, as when there is no answer in time: sent again after 1, 3 and 10 seconds, then ever more rarely,"
+        " until it is accepted or 3 days old. Later events of the same stream wait for it.",
+    ),
+)
