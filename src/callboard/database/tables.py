@@ -288,10 +288,56 @@ JOB_STEP = _table(
 )
 """What a finished step of a job answered: `output` is JSON. Forgotten with the job."""
 
+CAPTURE = _table(
+    "capture",
+    1,
+    session_id=TEXT,
+    room_id=TEXT,
+    template_id=TEXT,
+    started_at=BIGINT,
+    ended_at=BIGINT,
+    state=TEXT,
+    wanted=TEXT,
+)
+"""That a session is recorded (`recording/timeline.py` says what the columns mean). `wanted` is JSON."""
+
+CAPTURED_TRACK = _table(
+    "captured_track",
+    3,
+    session_id=TEXT,
+    peer_id=TEXT,
+    track_id=TEXT,
+    stream_id=TEXT,
+    user_id=TEXT,
+    peer_name=TEXT,
+    kind=TEXT,
+    source=TEXT,
+    recording_id=TEXT,
+    started_at=BIGINT,
+    ended_at=BIGINT,
+    refused=TEXT,
+)
+"""A track of it; `ended_at` is 0 while it is published."""
+
+CAPTURED_SEGMENT = _table(
+    "captured_segment",
+    4,
+    session_id=TEXT,
+    peer_id=TEXT,
+    track_id=TEXT,
+    number=BIGINT,
+    file=TEXT,
+    started_at=BIGINT,
+    ended_at=BIGINT,
+    mutes=TEXT,
+)
+"""A stretch of such a track in one file; `mutes` is JSON."""
+
 TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
     *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT, REQUEST_HEAD),
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
+    *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT),
 )
 """All of the above."""
