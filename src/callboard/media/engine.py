@@ -97,20 +97,23 @@ class MediaEngine:
         if generation is not None:
             await generation.stop()
 
-    async def open_peer(self, room_id: str, peer_id: str, listener: PeerListener) -> PeerMedia:
+    async def open_peer(
+        self, room_id: str, peer_id: str, listener: PeerListener, capture: str | None = None
+    ) -> PeerMedia:
         """Media for a peer, in a Janus room made on demand.
 
+        `capture`: write what it publishes to files whose paths begin so (`capture.check_base`; the folder exists).
         Waits a few seconds for an engine that restarts. Raises `MediaUnavailable`, and `MediaError` if this
         peer is open in this room already.
         """
         generation = await self._current()
-        room = self._rooms.get(room_id) or self._make_room(generation, room_id)
+        room = self._rooms.get(room_id) or self._make_room(generation, room_id, captured=capture is not None)
         making = self._making[room]
         if peer_id in room:
             raise MediaError(f"peer {peer_id} is open in this room already")
         serial = next(self._serials)
         node_id = f"{generation.node_id}.{serial}"
-        peer = PeerMedia(generation.context, room, peer_id, serial, node_id, listener, self._closed)
+        peer = PeerMedia(generation.context, room, peer_id, serial, node_id, listener, self._closed, capture)
         self._peers.add(peer)
         self.counters.peers_opened += 1
         try:
@@ -137,10 +140,11 @@ class MediaEngine:
 
     # Rooms.
 
-    def _make_room(self, generation: Generation, room_id: str) -> MediaRoom:
+    def _make_room(self, generation: Generation, room_id: str, *, captured: bool) -> MediaRoom:
         room = self._rooms[room_id] = MediaRoom(room_id, f"{room_id}.{next(self._serials)}")
         codecs = self._settings.video_codecs
-        making = asyncio.create_task(generation.context.control.create(room.name, codecs), name="make room")
+        creating = generation.context.control.create(room.name, codecs, captured=captured)
+        making = asyncio.create_task(creating, name="make room")
         making.add_done_callback(lambda task: task.cancelled() or task.exception())  # told by `open_peer`
         self._making[room] = making
         return room

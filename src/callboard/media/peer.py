@@ -50,6 +50,7 @@ class PeerMedia:
         node_id: str,
         listener: PeerListener,
         on_close: Callable[[PeerMedia], None],
+        capture: str | None = None,
     ) -> None:
         self.peer_id = peer_id
         self.room_id = room.room_id
@@ -57,7 +58,7 @@ class PeerMedia:
         self._context = context
         self._room = room
         self._on_close = on_close
-        self._publisher = Publisher(context, room, peer_id, str(serial), listener)
+        self._publisher = Publisher(context, room, peer_id, str(serial), listener, capture)
         self._subscriber = Subscriber(context, room, peer_id, serial, listener)
         self._over: str | None = None
         self._closing: asyncio.Task[None] | None = None
@@ -119,6 +120,17 @@ class PeerMedia:
     def tell(self, text: str) -> bool:
         """Send the client a message on its API channel; `False` when that is not open or not read."""
         return self._over is None and self._subscriber.say(text)
+
+    def captured(self, track_id: str) -> str | None:
+        """The file that this track of the peer is written to, if it is."""
+        return self._publisher.captured(track_id)
+
+    async def stop_capture(self) -> None:
+        """Write no more of what it publishes to files. Raises `MediaUnavailable`."""
+        try:
+            await self._publisher.stop_capture()
+        except (JanusError, JanusTimeout, JanusGone) as error:
+            raise MediaUnavailable(str(error)) from error
 
     async def close(self) -> None:
         """End both connections. Idempotent; returns in bounded time."""

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from callboard.media.candidates import parse_candidate
+from callboard.media.capture import file_name
 from callboard.media.connection import JanusError, JanusGone, JanusTimeout
 from callboard.media.context import Context
 from callboard.media.contract import (
@@ -46,12 +47,21 @@ _RANK: Final = {"q": 0, "h": 1, "f": 2}  # signal.md §5.6
 class Publisher:
     """Nothing happens at Janus before the first `publish`."""
 
-    def __init__(self, context: Context, room: MediaRoom, peer_id: str, feed: str, listener: PeerListener) -> None:
+    def __init__(
+        self,
+        context: Context,
+        room: MediaRoom,
+        peer_id: str,
+        feed: str,
+        listener: PeerListener,
+        capture: str | None = None,
+    ) -> None:
         self._context = context
         self._room = room
         self._peer_id = peer_id
         self._feed = feed
         self._listener = listener
+        self._capture = capture
         self._turn = asyncio.Lock()
         self._waiting = 0
         self._handle: PublisherHandle | None = None
@@ -68,6 +78,20 @@ class Publisher:
     def published(self, track_id: str) -> Published | None:
         """A track that others can subscribe to."""
         return self._tracks.get(track_id) if self._up else None
+
+    def captured(self, track_id: str) -> str | None:
+        """The file that this track is written to, if it is."""
+        published = self._tracks.get(track_id)
+        if published is None or self._negotiated is None or self._capture is None:
+            return None
+        mids = [section.mid for section in self._negotiated.sections]
+        return file_name(self._capture, published.kind, mids.index(published.source.mid))
+
+    async def stop_capture(self) -> None:
+        """Write no more of it to files. Raises `JanusError`, `JanusTimeout`, `JanusGone`."""
+        self._capture = None
+        if self._handle is not None and self._watch.over is None:
+            await self._handle.stop_capture()
 
     async def publish(self, offer_sdp: str, tracks: Sequence[PublishedTrack]) -> str:
         """Negotiate; the answer. Raises `OfferRefused`, `MediaUnavailable`, `MediaLost`."""
@@ -148,7 +172,9 @@ class Publisher:
         attached = await self._context.session.attach(self._on_event, f"pub {self._peer_id[:60]}")
         handle = PublisherHandle(attached)
         try:
-            answer = await handle.join(self._room.name, self._feed, offer, low_first=lowest_first)
+            answer = await handle.join(
+                self._room.name, self._feed, offer, low_first=lowest_first, capture=self._capture
+            )
         except BaseException:
             # How far Janus came is unknown: this handle is not used again.
             await asyncio.shield(attached.detach())

@@ -24,6 +24,9 @@ MAX_PUBLISHERS: Final = 10_000
 """Of a Janus room. Who may publish is decided elsewhere."""
 
 
+CAPTURE_KEY_SECONDS: Final = 10
+"""How often a captured publisher is asked for a key picture."""
+
 LEVEL_PACKETS: Final = 10
 """Over how many packets of 20 ms Janus averages the level. No more: a client that falls silent sends its first 200 ms
 of silence in full and then hardly anything (discontinuous transmission), so a longer window would stay open."""
@@ -63,8 +66,12 @@ class RoomControl:
         self._handle = handle
         self._access = access
 
-    async def create(self, room: str, video_codecs: Sequence[str]) -> None:
-        """A room that nobody can list, join or change without our secrets."""
+    async def create(self, room: str, video_codecs: Sequence[str], *, captured: bool = False) -> None:
+        """A room that nobody can list, join or change without our secrets.
+
+        `captured`: what is published in it may be written to files. Then it is asked for a key picture now and then,
+        so that a loss that nobody else sees does not last, and pictures are upright: files do not say how to turn them.
+        """
         await self._handle.message(
             {
                 "request": "create",
@@ -74,7 +81,8 @@ class RoomControl:
                 "is_private": True,
                 "publishers": MAX_PUBLISHERS,
                 "bitrate": 0,
-                "fir_freq": 0,
+                "fir_freq": CAPTURE_KEY_SECONDS if captured else 0,
+                "videoorient_ext": not captured,
                 "audiocodec": "opus",
                 "videocodec": ",".join(video_codecs),
                 "opus_fec": True,
@@ -122,10 +130,19 @@ class PublisherHandle:
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
 
-    async def join(self, room: str, feed: str, offer: str, *, low_first: bool) -> str:
-        """Join `room` as `feed` with an offer; the answer. `low_first`: simulcast layers from the lowest up."""
-        body = {"request": "joinandconfigure", "ptype": "publisher", "room": room, "id": feed}
+    async def join(self, room: str, feed: str, offer: str, *, low_first: bool, capture: str | None = None) -> str:
+        """Join `room` as `feed` with an offer; the answer. `low_first`: simulcast layers from the lowest up.
+
+        `capture`: write what is published to files whose names begin so (a path; `capture.file_name`).
+        """
+        body: dict[str, Any] = {"request": "joinandconfigure", "ptype": "publisher", "room": room, "id": feed}
+        if capture is not None:
+            body |= {"record": True, "filename": capture}
         return _sdp(await self.handle.message(body, _offer(offer, low_first)))
+
+    async def stop_capture(self) -> None:
+        """Close the files; nothing more is written."""
+        await self.handle.message({"request": "configure", "record": False})
 
     async def configure(self, offer: str, *, low_first: bool) -> str:
         """Renegotiate; the answer."""
