@@ -25,6 +25,9 @@ async def test_a_new_endpoint_shows_its_secret_and_never_again(rest: Any) -> Non
         "headers": {"X-Key": "********"},
         "enabled": False,
         "description": "billing",
+        "template_id": "",
+        "room_id": "",
+        "events": [],
         "tls": {"authorities": "", "certificate": ""},
         "signing_keys": [{"scheme": "v1", "created_at": made["created_at"]}],
         "created_at": made["created_at"],
@@ -47,6 +50,27 @@ async def test_an_update_changes_what_it_says(rest: Any) -> None:
     del made["secrets"]
     new = await rest.post(f"/v2/webhook-endpoints/{made['id']}", {"url": "https://b.example/"})
     assert new == made | {"url": "https://b.example/", "updated_at": new["updated_at"]}
+
+
+async def test_an_endpoint_can_be_for_a_room_a_template_and_some_events(rest: Any) -> None:
+    room = await rest.post("/v2/rooms", {"name": "algebra"})
+    chosen = {"room_id": room["id"], "events": ["peer.*", "!*.failure"]}
+    made = await rest.post("/v2/webhook-endpoints", {"url": "https://a.example/", **chosen})
+    path = f"/v2/webhook-endpoints/{made['id']}"
+    assert {name: made[name] for name in chosen} == chosen
+    changed = await rest.post(path, {"template_id": room["template_id"]})
+    assert (changed["room_id"], changed["template_id"], changed["events"]) == (
+        "",
+        room["template_id"],
+        chosen["events"],
+    )
+    for name in ("room_id", "template_id"):
+        answer = await rest.post(path, {name: ABSENT}, 400)
+        assert answer["details"] == [f"{name}: there is no {name[:-3]} with this id"]
+    changed = await rest.post(path, {"template_id": "", "events": []})
+    assert (changed["room_id"], changed["template_id"], changed["events"]) == ("", "", [])
+    del changed["updated_at"], made["updated_at"], made["secrets"]
+    assert changed == made | {"room_id": "", "events": []}
 
 
 async def test_a_mask_in_place_of_a_header_value_leaves_it(rest: Any) -> None:
@@ -84,6 +108,11 @@ async def test_an_endpoint_that_is_not_there_is_404(rest: Any) -> None:
         ({"url": "https://a.example", "headers": {"X": 1}}, "headers.X: must be a text"),
         ({"url": "https://a.example", "enable": True}, "enable: there is no such key; did you mean enabled?"),
         ({"url": "https://a.example", "secrets": ["short"]}, "secrets"),
+        ({"url": "https://a.example", "events": ["peer.jion.*"]}, "events[0]: 'peer.jion.*' is no event"),
+        ({"url": "https://a.example", "events": "peer.*"}, "events: must be a list"),
+        ({"url": "https://a.example", "room_id": "x"}, "room_id: must be 24 hexadecimal digits"),
+        ({"url": "https://a.example", "room_id": ABSENT}, "room_id: there is no room with this id"),
+        ({"url": "https://a.example", "template_id": ABSENT}, "template_id: there is no template with this id"),
     ],
 )
 async def test_a_wrong_endpoint_is_refused_with_its_place(rest: Any, body: dict[str, Any], place: str) -> None:

@@ -58,6 +58,11 @@ class EndpointResponse(Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     enabled: bool
     description: str
+    template_id: Annotated[str, Meta(description='Only events of this template\'s rooms are sent. "": of all.')]
+    room_id: Annotated[str, Meta(description='Only this room\'s events are sent. "": those of all.')]
+    events: Annotated[
+        tuple[str, ...], Meta(description="The types that are sent: names, `peer.*`, `!*.failure`. None: all.")
+    ]
     signing_keys: list[SigningKeyResponse]
     tls: TlsResponse
     created_at: str
@@ -85,6 +90,9 @@ def shown(endpoint: Endpoint, keys: Sequence[SigningKey]) -> EndpointResponse:
         headers=dict.fromkeys(endpoint.headers, MASK),
         enabled=endpoint.enabled,
         description=endpoint.description,
+        template_id=endpoint.selection.template_id,
+        room_id=endpoint.selection.room_id,
+        events=endpoint.selection.events,
         tls=TlsResponse(authorities=endpoint.tls.authorities, certificate=endpoint.tls.certificate),
         signing_keys=[_shown_key(key) for key in keys],
         created_at=timestamps.stored(endpoint.created_at),
@@ -139,7 +147,11 @@ def endpoints_router(deps: Deps) -> Router:
         return_dto=None,
     )
     async def create(data: JSONBody[EndpointRequest]) -> ChangedEndpoint:
-        """Create an endpoint. It is sent every event from now on, in order, until each is accepted."""
+        """Create an endpoint. It is sent every event that it selects from now on, in order, until each is accepted.
+
+        `events` selects types, by name or pattern: `peer.*`, `*.success`, and with `!` in front what is left out. With
+        a `room_id` or a `template_id`, only the events of this room, or of this template's rooms, are sent.
+        """
         endpoint = await deps.endpoints.create(data)
         return changed(endpoint, keys_of(endpoint))
 

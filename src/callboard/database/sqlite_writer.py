@@ -25,7 +25,7 @@ from callboard.database.sqlite_connection import connect
 from callboard.database.units import Append, Appended, Column, Kind, Table, Unit, Value
 
 _MOST_ROWS = 256
-"""Rows of one statement: 13 columns of them stay far below SQLite's 32,766 parameters."""
+"""Rows of one statement: 15 columns of an event stay far below SQLite's 32,766 parameters."""
 
 _STREAM = Table("stream", tuple(Column(name, Kind.TEXT) for name in ("id", "room_id", "seq")), 1)
 _EVENT_COLUMNS = ("position", "seq", "committed_at", *Append._fields)

@@ -60,7 +60,8 @@ class Delete(NamedTuple):
 class Append(NamedTuple):
     """Append one event to the log. The writer gives it the next `seq` of its `stream` and the next `position`.
 
-    `body` is the JSON envelope, rendered once: the bytes that every reader and every delivery will see.
+    `body` is the JSON envelope, rendered once: the bytes that every reader and every delivery will see. `hook` is '',
+    or whose webhook the event goes to instead of to the workspace's.
     """
 
     id: str
@@ -73,6 +74,8 @@ class Append(NamedTuple):
     actor: str
     cause: str
     body: bytes
+    template_id: str = ""
+    hook: str = ""
 
 
 class Guard(NamedTuple):

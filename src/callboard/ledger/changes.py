@@ -22,6 +22,9 @@ class Fact:
     `session_id` is always in that session's stream, and all facts of a stream have the same `room_id`.
     `at` is nanoseconds since the epoch. `actor` says who (`peer:<id>`, `api`, `server`), `cause` what made it happen
     (`websocket leave`, `rest end-room`, `deadline`, `restart`, …): both are for people, not for programs.
+
+    `hook` is the room's id if the room has a webhook of its own, to which its events go instead of to the workspace's
+    endpoints (platform.md §10.1), else ''.
     """
 
     id: str
@@ -34,6 +37,7 @@ class Fact:
     peer_id: str = ""
     actor: str = "server"
     cause: str = ""
+    hook: str = ""
 
 
 @dataclass(frozen=True, slots=True)

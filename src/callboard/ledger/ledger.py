@@ -199,6 +199,8 @@ class Ledger:
             actor=fact.actor,
             cause=fact.cause,
             body=body,
+            template_id=fact.template_id,
+            hook=fact.hook,
         )
 
 

@@ -18,7 +18,9 @@ class Recorded(NamedTuple):
     """One committed event: the fact's circumstances, where it came to stand, and its rendered body.
 
     `position` orders all events, `seq` counts those of `stream` (1, 2, 3, … without a gap). `at` is when it happened,
-    `committed_at` when it was committed: nanoseconds since the epoch (UTC). `body` is the JSON envelope.
+    `committed_at` when it was committed: nanoseconds since the epoch (UTC). `body` is the JSON envelope. `template_id`
+    is the session's (or room's), as in the envelope; `hook` is as in `Fact`. Both are '' for events of before they were
+    recorded.
     """
 
     position: int
@@ -34,6 +36,8 @@ class Recorded(NamedTuple):
     actor: str
     cause: str
     body: bytes
+    template_id: str = ""
+    hook: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +75,8 @@ def recorded_of(append: Append, appended: Appended) -> Recorded:
         actor=append.actor,
         cause=append.cause,
         body=append.body,
+        template_id=append.template_id,
+        hook=append.hook,
     )
 
 

@@ -20,9 +20,11 @@ from msgspec import UNSET, Struct, UnsetType
 from callboard.database import Put, Row
 from callboard.database.tables import ENDPOINT
 from callboard.errors import Invalid
-from callboard.webhooks import keys
+from callboard.ledger import Recorded
+from callboard.webhooks import keys, selection
 from callboard.webhooks.keys import SigningKey
 from callboard.webhooks.keys_text import Scheme
+from callboard.webhooks.selection import Selection
 from callboard.webhooks.tls import Identity
 from callboard.webhooks.vault import Vault, VaultError
 
@@ -61,7 +63,7 @@ _OUR_PREFIXES: Final = ("callboard-", "content-", "proxy-", "webhook-", "x-forwa
 class Endpoint(Struct, frozen=True, kw_only=True):
     """Where events are sent. `keys` sign, each until it expires; `headers` are sent as they are (names to values).
 
-    `tls` is whom we trust there and who we say we are, where that is not as usual.
+    `tls` is whom we trust there and who we say we are, where that is not as usual. `selection` says which events.
 
     While it is not `enabled` nothing is sent, and its events wait. Instants are nanoseconds since the epoch
     (UTC).
@@ -76,6 +78,11 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     created_at: int
     updated_at: int
     tls: Identity = Identity()
+    selection: Selection = Selection()
+
+    def wants(self, event: Recorded) -> bool:
+        """Whether `event` is to be sent there."""
+        return self.selection.wants(event)
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -103,6 +110,9 @@ class EndpointRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     enabled: bool | UnsetType = UNSET
     description: str | UnsetType = UNSET
     tls: Identity | UnsetType = UNSET
+    template_id: str | UnsetType = UNSET
+    room_id: str | UnsetType = UNSET
+    events: Sequence[str] | UnsetType = UNSET
 
     def __repr__(self) -> str:
         return f"EndpointRequest(url={self.url!r})"
@@ -118,6 +128,7 @@ class _Document(Struct, frozen=True, kw_only=True):
     enabled: bool
     description: str
     sealed: str = ""
+    selection: Selection = Selection()
 
 
 class _Private(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -153,7 +164,8 @@ def changed_endpoint(
 
     Raises `Invalid`, with a detail for each thing that is wrong.
     """
-    wrong = tuple(_problems(request))
+    chosen = _chosen(endpoint.selection, request)
+    wrong = (*_problems(request), *selection.problems(chosen))
     if wrong:
         raise Invalid("invalid endpoint", wrong)
     secrets, schemes = _given(request.secrets), _given(request.schemes)
@@ -167,6 +179,7 @@ def changed_endpoint(
         created_at=endpoint.created_at,
         updated_at=now,
         tls=endpoint.tls if request.tls is UNSET else request.tls,
+        selection=chosen,
     )
 
 
@@ -182,7 +195,13 @@ def endpoint_row(endpoint: Endpoint, vault: Vault | None = None) -> Put:
     """The endpoint's row. Its keys and headers are sealed in `vault`; without one they can be read there."""
     private = _Private(headers=endpoint.headers, keys=endpoint.keys, tls=endpoint.tls)
     sealed = vault.seal(msgspec.json.encode(private), _name(endpoint.id)) if vault else ""
-    document = _Document(url=endpoint.url, enabled=endpoint.enabled, description=endpoint.description, sealed=sealed)
+    document = _Document(
+        url=endpoint.url,
+        enabled=endpoint.enabled,
+        description=endpoint.description,
+        sealed=sealed,
+        selection=endpoint.selection,
+    )
     shown = msgspec.to_builtins(document) | ({} if vault else msgspec.to_builtins(private))
     return Put(ENDPOINT, (endpoint.id, msgspec.json.encode(shown).decode(), endpoint.created_at, endpoint.updated_at))
 
@@ -207,6 +226,7 @@ def endpoint_of(row: Row, vault: Vault | None = None) -> Endpoint:
         created_at=created_at,
         updated_at=updated_at,
         tls=private.tls,
+        selection=document.selection,
     )
 
 
@@ -239,6 +259,17 @@ def _problems(request: EndpointRequest) -> Iterator[str]:
         yield from _headers_problems(request.headers)
     if request.description is not UNSET and not _is_text(request.description):
         yield f"description: must be at most {MAX_DESCRIPTION} characters of text"
+
+
+def _chosen(present: Selection, request: EndpointRequest) -> Selection:
+    """The selection that the request asks for. One that names a room has no template any more, and the other way."""
+    template_id, room_id = _given(request.template_id), _given(request.room_id)
+    events = _given(request.events)
+    return Selection(
+        template_id=("" if room_id else present.template_id) if template_id is None else template_id,
+        room_id=("" if template_id else present.room_id) if room_id is None else room_id,
+        events=present.events if events is None else tuple(events),
+    )
 
 
 def _given(value: T | UnsetType) -> T | None:

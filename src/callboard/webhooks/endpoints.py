@@ -36,6 +36,7 @@ from callboard.webhooks.endpoint import (
 from callboard.webhooks.guard import Policy
 from callboard.webhooks.hosts import url_problem
 from callboard.webhooks.keys import SigningKey
+from callboard.webhooks.selection import Selection
 from callboard.webhooks.tls import Identity, IdentityError, context_for
 from callboard.webhooks.vault import Vault
 
@@ -141,6 +142,7 @@ class Endpoints:
             endpoint = new_endpoint(request, self._ids.object_id(now), self._random_bytes, now)
             self._vet(endpoint)
             _check_tls(endpoint)
+            await self._check_selection(endpoint.selection)
             ((position,),) = await self._database.fetch("highest_position")
             mark = Put(DELIVERY_MARK, (endpoint.id, position))
             await self._database.commit(Unit((endpoint_row(endpoint, self._vault), mark)))
@@ -151,8 +153,11 @@ class Endpoints:
     async def _update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
         async with self._changing:
             now = self._clock.now()
-            endpoint = changed_endpoint(self._found(endpoint_id), request, self._random_bytes, now)
+            found = self._found(endpoint_id)
+            endpoint = changed_endpoint(found, request, self._random_bytes, now)
             _check_tls(endpoint)
+            if endpoint.selection != found.selection:
+                await self._check_selection(endpoint.selection)
             if request.url is not UNSET:  # else one that leads where it must not by now could not even be disabled
                 self._vet(endpoint)
             return await self._put(endpoint)
@@ -189,6 +194,12 @@ class Endpoints:
     def _vet(self, endpoint: Endpoint) -> None:
         if self._policy is not None and (problem := url_problem(self._policy, endpoint.url)):
             raise Invalid("invalid endpoint", (f"url: {problem}",))
+
+    async def _check_selection(self, selection: Selection) -> None:
+        """Raises `Invalid` if there is no such room or template."""
+        for kind, id_ in (("room", selection.room_id), ("template", selection.template_id)):
+            if id_ and not await self._database.fetch(f"{kind}_by_id", id=id_):
+                raise Invalid("invalid endpoint", (f"{kind}_id: there is no {kind} with this id",))
 
     def _found(self, endpoint_id: str) -> Endpoint:
         endpoint = self._endpoints.get(endpoint_id)

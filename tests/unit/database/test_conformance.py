@@ -51,10 +51,10 @@ async def test_a_commit_returns_where_its_events_came_to_stand(database: Databas
 
 
 async def test_what_a_commit_returned_is_what_is_read(database: Database) -> None:
-    [place] = await database.commit(Unit(events=(event("a", "s1", kind="k", at=5, body=b'{"x":1}'),)))
-    assert await events(database) == [
-        (place.position, "a", "s1", 1, "k", "room", "s1", "peer", 5, place.committed_at, "server", "test", b'{"x":1}')
-    ]
+    given = event("a", "s1", kind="k", at=5, body=b'{"x":1}')._replace(template_id="t", hook="room")
+    [place] = await database.commit(Unit(events=(given,)))
+    circumstances = ("a", "s1", 1, "k", "room", "s1", "peer", 5, place.committed_at, "server", "test")
+    assert await events(database) == [(place.position, *circumstances, b'{"x":1}', "t", "room")]
 
 
 async def test_a_fetch_sees_what_the_commit_before_it_wrote(database: Database) -> None:
@@ -128,7 +128,7 @@ async def test_each_type_comes_back_as_it_went_in(database: Database) -> None:
         assert (row, [type(value) for value in row]) == (put.row, [type(value) for value in put.row])
     stored = await database.fetch("attempts_of_event", event_id="e")
     assert [(row[:-1], type(row[6])) for row in stored] == [(put.row, float) for put in tries]
-    [(*_, stored_body)] = await events(database)
+    [(*_, stored_body, _, _)] = await events(database)
     assert stored_body == body
     assert type(stored_body) is bytes
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -20,10 +21,11 @@ async def test_rows_and_facts_are_committed_as_one_and_read_back_as_they_were_to
     ledger: Ledger, database: Database, fact: Facts
 ) -> None:
     [first, second] = await ledger.commit(
-        Changes((session("s1"),), (fact("s1", at=1_700_000_000_000_000_000), fact("s1")))
+        Changes((session("s1"),), (replace(fact("s1", at=1_700_000_000_000_000_000), hook="r1"), fact("s1")))
     )
     assert (first.id, first.stream, first.seq, first.type) == ("e1", "s1", 1, "session.open.success")
     assert (first.room_id, first.session_id, first.actor, first.cause) == ("r1", "s1", "api", "test")
+    assert (first.template_id, first.hook) == ("t1", "r1")
     assert (second.id, second.seq) == ("e2", 2)
     assert first.position < second.position
     assert await ledger.read(0, 10) == [first, second]

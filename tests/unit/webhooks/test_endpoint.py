@@ -169,7 +169,7 @@ def test_what_a_change_does_not_say_stays() -> None:
 def test_an_endpoint_survives_its_row(description: str) -> None:
     if "\0" in description:
         return
-    endpoint = made(headers={"x-a": "1"}, description=description)
+    endpoint = made(headers={"x-a": "1"}, description=description, room_id="a" * 24, events=["peer.*"])
     assert endpoint_of(endpoint_row(endpoint).row) == endpoint
 
 

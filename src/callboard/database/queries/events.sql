@@ -3,7 +3,8 @@
 -- The columns are the fields of `ledger.Recorded`, in their order.
 
 -- name: events_after
-SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body,
+    template_id, hook
 FROM event
 WHERE position > :position
   AND (:types = '' OR replace(:types, ',' || type || ',', '') <> :types)
@@ -12,7 +13,8 @@ LIMIT :limit
 
 -- A session's events are those of its stream, and within a stream seq and position rise together.
 -- name: events_of_session
-SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body,
+    template_id, hook
 FROM event
 WHERE stream = :session_id
   AND (:room_id = '' OR room_id = :room_id)
@@ -23,7 +25,8 @@ LIMIT :limit
 
 -- CROSS JOIN keeps SQLite from walking the whole log in search of the room: it reads the streams first.
 -- name: events_of_room
-SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body,
+    template_id, hook
 FROM event
 WHERE position IN (
     SELECT found.position
@@ -38,7 +41,8 @@ WHERE position IN (
 ORDER BY position
 
 -- name: events_of_stream
-SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body,
+    template_id, hook
 FROM event
 WHERE stream = :stream
   AND seq > :seq
@@ -46,7 +50,8 @@ ORDER BY seq
 LIMIT :limit
 
 -- name: event_by_id
-SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body,
+    template_id, hook
 FROM event
 WHERE id = :id
 
