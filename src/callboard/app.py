@@ -364,6 +364,7 @@ class Callboard:
             endpoints=self.endpoints,
             codes=self.codes,
             live=Backend(self.signaling.service),
+            clock=self.clock,
             checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.running},
             max_body_bytes=self.settings.limits.max_body_bytes,
             cors_origins=self.settings.server.cors_origins,

@@ -199,6 +199,7 @@ async def rest(sqlite: Database) -> AsyncIterator[Rest]:
         endpoints=endpoints,
         codes=RoomCodes(sqlite, store, clock, secrets.token_bytes),
         live=live,
+        clock=clock,
         checks={"database": lambda: ready["database"], "media": lambda: ready["media"]},
         max_body_bytes=100_000,
     )

@@ -24,6 +24,7 @@ from callboard.api.health import health_handlers
 from callboard.api.room_codes import listing_routes, making_routes
 from callboard.api.rooms import rooms_router
 from callboard.api.sessions import sessions_router
+from callboard.api.template_parts import parts_routes, roles_routes
 from callboard.api.templates import templates_router
 from callboard.api.token_exchange import exchange_handlers
 from callboard.api.webhook_endpoints import endpoints_router
@@ -41,6 +42,8 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
     resources = [
         rooms_router(deps),
         templates_router(deps),
+        roles_routes(deps),
+        parts_routes(deps),
         seeing_routes(deps),
         acting_routes(deps),
         sessions_router(deps),

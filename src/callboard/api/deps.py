@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from callboard.api.live import LiveRooms
 from callboard.auth.tokens import Tokens
+from callboard.clock import Clock
 from callboard.database import Database
 from callboard.ledger import Ledger
 from callboard.rooms.models import Workspace
@@ -33,6 +34,7 @@ class Deps:
     endpoints: Endpoints
     codes: RoomCodes
     live: LiveRooms
+    clock: Clock
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     max_body_bytes: int = 1_048_576
     cors_origins: tuple[str, ...] = ("*",)

@@ -1,5 +1,4 @@
-"""Templates: create, list, get, update, and their parts: roles, settings, destinations, recordings
-(platform.md §3.10).
+"""Templates: create, list, get, update (platform.md §3.10). Their parts are in `template_parts.py`.
 
 Owns: the template as REST shows it, and its routes.
 """
@@ -18,7 +17,8 @@ from callboard.api.deps import Deps
 from callboard.api.errors import errors
 from callboard.api.pages import Limit, Start
 from callboard.events import timestamps
-from callboard.rooms.models import Destination, Plugin, Recording, Role, Settings, Template, Workspace
+from callboard.rooms.destinations import Destinations
+from callboard.rooms.models import Plugin, Recording, Role, Settings, Template, Workspace
 from callboard.rooms.templates import TemplateRequest, masked
 
 
@@ -33,7 +33,7 @@ class TemplateResponse(Struct, frozen=True, kw_only=True, rename="camel"):
     roles: dict[str, Role]
     settings: Settings
     recordings: tuple[Recording, ...]
-    destinations: dict[Destination, dict[str, dict[str, Any]]]
+    destinations: Destinations
     plugins: dict[Plugin, Any]
     created_at: str
     updated_at: str
@@ -78,7 +78,7 @@ def templates_router(deps: Deps) -> Router:
     async def create(data: JSONBody[TemplateRequest]) -> TemplateResponse:
         """Create a template. If there is one with this name, it is changed instead, and returned.
 
-        What a role leaves out has its default.
+        What a role leaves out has its default; without a name the template gets one.
         """
         return shown(await deps.store.create_template(data), deps.workspace)
 

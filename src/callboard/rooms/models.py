@@ -16,34 +16,17 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, Struct, UnsetType, field
 from msgspec.structs import force_setattr
 
+from callboard.rooms.destinations import Destinations
+from callboard.rooms.shapes import Camel, RoleName, Snake, Thumbnails
+
 Region = Literal["auto", "in", "us", "eu"]
 Source = Literal["audio", "video", "screen", "simulcast"]
 UploadType = Literal["s3", "gs", "oss", "azure"]
-Destination = Literal["browserRecordings", "rtmpDestinations", "hlsDestinations", "transcriptions"]
 Plugin = Literal["whiteboard", "transcriptions", "noiseCancellation"]
-# `$(?!\n)`: Python's `$` alone also matches before a newline at the end, and JSON Schema knows no `\Z`.
-RoleName = Annotated[
-    str,
-    Meta(
-        min_length=1,
-        max_length=100,
-        pattern=r"^[A-Za-z0-9 ._:-]+$(?!\n)",
-        extra={"allowed": "1 to 100 letters, digits, spaces and . _ : -"},
-    ),
-]
-
 MAX_ROOM_SIZE: Final = 2_500
 MAX_LARGE_ROOM_SIZE: Final = 20_000
 MIN_DURATION_SECONDS: Final = 120
 MAX_DURATION_SECONDS: Final = 43_200
-
-
-class Camel(Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """What is camelCase on the wire. A key that nobody knows is an error, not silence."""
-
-
-class Snake(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What is snake_case on the wire. A key that nobody knows is an error, not silence."""
 
 
 # --- roles ------------------------------------------------------------------------------------------------
@@ -208,14 +191,6 @@ class Settings(Camel, frozen=True):
     retry: dict[str, Any] = field(default_factory=dict)
 
 
-class Thumbnails(Camel, frozen=True):
-    enabled: bool = False
-    width: Annotated[int, Meta(ge=0, le=1920)] = 0
-    height: Annotated[int, Meta(ge=0, le=1920)] = 0
-    offsets: tuple[Annotated[int, Meta(ge=0)], ...] = ()
-    fps: Annotated[int, Meta(ge=0, le=30)] = 0
-
-
 class BrowserComposite(Camel, frozen=True):
     enabled: bool = False
     auto_start: bool = False
@@ -261,8 +236,8 @@ class Recording(Camel, frozen=True):
 class Template(Struct, frozen=True, kw_only=True):
     """A policy: who may do what in the rooms that use it.
 
-    `roles` is keyed by role name and never empty. `destinations` and `plugins` are objects as the REST API
-    takes them (platform.md §2.2); the rooms that use them read them with their own types.
+    `roles` is keyed by role name and never empty. `plugins` are objects as the REST API takes them
+    (platform.md §2.2); whoever uses them reads them with types of its own.
     """
 
     id: str
@@ -270,7 +245,7 @@ class Template(Struct, frozen=True, kw_only=True):
     roles: dict[str, Role]
     settings: Settings = Settings()
     recordings: tuple[Recording, ...] = ()
-    destinations: dict[Destination, dict[str, dict[str, Any]]] = field(default_factory=dict)
+    destinations: Destinations = field(default_factory=Destinations)
     plugins: dict[Plugin, Any] = field(default_factory=dict)
     created_at: int
     updated_at: int

@@ -17,7 +17,7 @@ from msgspec import Meta, Struct
 from callboard.database import Put, Row
 from callboard.database.tables import POLL, POLL_RESPONSE, POLL_SESSION
 from callboard.errors import Invalid
-from callboard.rooms.models import Snake
+from callboard.rooms.shapes import Snake
 
 MAX_QUESTIONS: Final = 50
 """The official client asks for so many, once."""

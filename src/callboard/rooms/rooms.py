@@ -27,8 +27,8 @@ from callboard.rooms.models import (
     Region,
     Room,
     RoomWebhook,
-    Snake,
 )
+from callboard.rooms.shapes import Snake
 from callboard.rooms.templates import MASK
 
 RoomName = Annotated[

@@ -28,7 +28,6 @@ from callboard.rooms.templates import (
     default_template,
     new_template,
     replaced_template,
-    required,
     template_key,
     template_of,
     template_row,
@@ -127,9 +126,9 @@ class Store:
 
         async def change() -> Template:
             now = self._clock.now()
-            old = await self.template_by_name(required(request.name, "name"))
+            old = await self.template_by_name(request.name) if isinstance(request.name, str) else None
             if old is None:
-                return new_template(request, self._ids.object_id(now), now)
+                return new_template(request, self._ids.object_id(now), now, f"template-{self._ids.uuid()}")
             return changed_template(old, request, now)
 
         return await self._whole.run(self._commit_template(change))

@@ -8,7 +8,7 @@ names, simulcast layers from large to small.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -17,9 +17,8 @@ from msgspec import UNSET, Meta, UnsetType, field
 from callboard.database import Put, Row
 from callboard.database.tables import TEMPLATE
 from callboard.errors import Invalid
+from callboard.rooms.destinations import RECORDER, Destinations, destination_problems, no_role, resolution_problems
 from callboard.rooms.models import (
-    Camel,
-    Destination,
     Permissions,
     Plugin,
     PublishParams,
@@ -27,12 +26,12 @@ from callboard.rooms.models import (
     RecordingSettings,
     Role,
     RoleBody,
-    RoleName,
     Settings,
     SimulcastLayers,
     SubscribeParams,
     Template,
 )
+from callboard.rooms.shapes import Camel, RoleName
 
 DEFAULT_NAME: Final = "default"
 MAX_DEPTH: Final = 32
@@ -65,7 +64,7 @@ class TemplateRequest(Camel, frozen=True):
     roles: Annotated[dict[RoleName, RoleRequest], Meta(min_length=1, max_length=100)] | UnsetType = UNSET
     settings: Settings | UnsetType = UNSET
     recordings: Annotated[tuple[Recording, ...], Meta(max_length=1)] | UnsetType = UNSET
-    destinations: dict[Destination, dict[str, dict[str, Any]]] | UnsetType = UNSET
+    destinations: Destinations | UnsetType = UNSET
     plugins: dict[Plugin, Any] | UnsetType = UNSET
     id: Any = UNSET
     old_id: Any = field(default=UNSET, name="_id")
@@ -76,11 +75,11 @@ class TemplateRequest(Camel, frozen=True):
     default: Any = UNSET
 
 
-def new_template(request: TemplateRequest, template_id: str, now: int) -> Template:
-    """A template that does not exist yet. Raises `Invalid`."""
-    name = required(request.name, "name")
+def new_template(request: TemplateRequest, template_id: str, now: int, name: str = "") -> Template:
+    """A template that does not exist yet; `name` is for a request that says none. Raises `Invalid`."""
+    said = name if request.name is UNSET and name else required(request.name, "name")
     roles = roles_of(required(request.roles, "roles"))
-    blank = Template(id=template_id, name=name, roles=roles, created_at=now, updated_at=now)
+    blank = Template(id=template_id, name=said, roles=roles, created_at=now, updated_at=now)
     return changed_template(blank, request, now)
 
 
@@ -108,18 +107,49 @@ def changed_template(old: Template, request: TemplateRequest, now: int) -> Templ
     said = {name: getattr(request, name) for name in ("name", "recordings", "destinations", "plugins")}
     changes: dict[str, Any] = {name: value for name, value in said.items() if value is not UNSET}
     retry = request.settings.retry if isinstance(request.settings, Settings) else {}
-    for name, value in (("destinations", request.destinations), ("plugins", request.plugins), ("retry", retry)):
-        if _deeper_than(MAX_DEPTH, value):
-            raise Invalid("Invalid body param", (f"{name}: must not be nested more than {MAX_DEPTH} deep",))
+    for name, value in (("plugins", request.plugins), ("retry", retry)):
+        require_shallow(name, value)
     if not isinstance(request.roles, UnsetType):
         changes["roles"] = roles_of(request.roles)
     if not isinstance(request.settings, UnsetType):
         changes["settings"] = with_secrets(request.settings, old.settings)
-    return msgspec.structs.replace(old, **changes, updated_at=now)
+    return checked(msgspec.structs.replace(old, **changes, updated_at=now), changes)
+
+
+def checked(template: Template, said: Collection[str]) -> Template:
+    """The template, of which these fields are new. Raises `Invalid` when they do not fit together or to its roles.
+
+    What was there before is not judged again: roles may go that an older part names.
+    """
+    wrong: list[str] = []
+    if "recordings" in said:
+        wrong += _recording_problems(template)
+    if "destinations" in said:
+        upload = template.settings.recording.upload if template.settings.recording else None
+        wrong += destination_problems(template.destinations, list(template.roles), own_bucket=upload is not None)
+    if wrong:
+        raise Invalid("Invalid body param", wrong)
+    return template
+
+
+def _recording_problems(template: Template) -> Iterator[str]:
+    if len(template.recordings) > 1:
+        yield "recordings: must be a list of at most 1 items"
+    for index, recording in enumerate(template.recordings):
+        if recording.role not in (RECORDER, *template.roles):
+            yield f"recordings[{index}].role: {no_role(recording.role)}"
+        composite = recording.composite_recording.browser_composite
+        place = f"recordings[{index}].compositeRecording.browserComposite"
+        yield from resolution_problems(place, composite.width, composite.height)
+
+
+def require_shallow(name: str, value: object) -> None:
+    """Raise `Invalid` for what is free in form and nested so deeply that it could be stored, but not shown again."""
+    if _deeper_than(MAX_DEPTH, value):
+        raise Invalid("Invalid body param", (f"{name}: must not be nested more than {MAX_DEPTH} deep",))
 
 
 def _deeper_than(levels: int, value: object) -> bool:
-    """Whether JSON is nested deeper. What cannot be walked can be stored, but not shown again."""
     parts = list(value.values()) if isinstance(value, dict) else value
     return isinstance(parts, list) and (levels == 0 or any(_deeper_than(levels - 1, part) for part in parts))
 

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from callboard.errors import Invalid
+from callboard.rooms.destinations import Destinations
 from callboard.rooms.models import Permissions, Role, Template
 from callboard.rooms.templates import (
     MASK,
@@ -163,7 +164,7 @@ def test_replacing_keeps_id_creation_and_recordings_and_empties_what_is_not_said
     assert (new.id, new.name, new.created_at, new.updated_at) == (ID, "t", NOW, NOW + 1)
     assert list(new.roles) == ["guest"]
     assert new.settings.region == "eu"
-    assert (new.destinations, new.plugins) == ({}, {})
+    assert (new.destinations, new.plugins) == (Destinations(), {})
     assert new.recordings == old.recordings
     assert new.recordings[0].track_recording.enabled
 
@@ -207,7 +208,7 @@ def test_a_row_is_read_back_as_the_same_template() -> None:
         roles=with_layers({"rid": "f"}, {"rid": "q", "scaleResolutionDownBy": 4}) | {"viewer": {"maxPeerCount": 3}},
         settings={"region": "us", "recording": {"upload": UPLOAD}, "retry": {"anything": [1, None]}},
         recordings=[{"name": "r", "role": "viewer", "streamRecording": {"enabled": True}}],
-        destinations={"rtmpDestinations": {"d": {"name": "d", "rtmpUrls": ["rtmp://x"]}}},
+        destinations={"rtmpDestinations": {"d": {"name": "d", "rtmpUrls": ["rtmp://x/live/key"]}}},
         plugins={"transcriptions": {"mode": "caption"}},
     )
     assert template_of(template_row(template).row) == template
