@@ -25,6 +25,7 @@ from litestar import Litestar
 
 from callboard.api.app import api
 from callboard.api.deps import Deps
+from callboard.api.streams import Streams
 from callboard.auth.tokens import Tokens
 from callboard.background import Background
 from callboard.clock import Clock, Ids, RandomIds, SystemClock
@@ -164,7 +165,17 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 class HttpServer(uvicorn.Server):
-    """uvicorn, without its own signal handling: it would end the process before the parts are stopped."""
+    """uvicorn, without its own signal handling: it would end the process before the parts are stopped. `ending` is
+    called when it begins to shut down: for what would go on for ever.
+    """
+
+    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -211,6 +222,7 @@ class Callboard:
         self.ids = ids or RandomIds()
         self.failed: asyncio.Event = asyncio.Event()
         self.port = settings.server.port
+        self.streams = Streams()
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Callboard:
@@ -309,7 +321,7 @@ class Callboard:
             self.port = listening.getsockname()[1]
             self.url = server.public_url.rstrip("/") or self._address(listening)
             async with self:
-                http = HttpServer(self._uvicorn_config())
+                http = HttpServer(self._uvicorn_config(), self.streams.stop)
                 stopping = asyncio.get_running_loop().create_task(self._stop_on_fault(http))
                 with stop_on_signals(http):
                     serving = asyncio.get_running_loop().create_task(http.serve(sockets=[listening]))
@@ -368,6 +380,7 @@ class Callboard:
             checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.running},
             max_body_bytes=self.settings.limits.max_body_bytes,
             cors_origins=self.settings.server.cors_origins,
+            streams=self.streams,
         )
         layout = layout_handler(self.tokens, self.store, self.workspace.app_id)
         return api(deps, [*handlers(doors), *meeting_handlers(self.meeting, self._endpoint()), layout])

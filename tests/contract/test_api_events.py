@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import pytest
 
 from callboard.clock import NANOSECONDS
@@ -117,6 +121,13 @@ async def test_filters_choose_among_events(rest: Any, recorded: list[Recorded]) 
     assert await found(("type", "session.open.success")) == [0, 1]
     assert await found(("type", "session.open.success"), ("type", "session.close.success")) == [0, 1, 2, 3]
     assert await found(("type", "peer.join.success")) == []
+    assert await found(("type", "session.*")) == [0, 1, 2, 3]
+    assert await found(("type", "*.open.*")) == [0, 1]
+    assert await found(("type", "peer.*"), ("type", "session.close.success")) == [2, 3]
+    assert await found(("peer_id", "nobody")) == []
+    assert await found(("since", timestamps.precise(recorded[2].committed_at))) == [2, 3]
+    assert await found(("until", timestamps.precise(recorded[2].committed_at))) == [0, 1]
+    assert await found(("since", "2020-01-01T00:00:00Z"), ("until", "2020-01-02T00:00:00Z")) == []
     assert await found(("room_id", ROOMS[1])) == [1, 3]
     assert await found(("session_id", SESSIONS[0])) == [0, 2]
     assert await found(("session_id", SESSIONS[0]), ("type", "session.close.success")) == [2]
@@ -135,6 +146,12 @@ async def test_filters_choose_among_events(rest: Any, recorded: list[Recorded]) 
         ({"limit": "1001"}, "limit: must be an integer from 1 to 1000"),
         ({"room_id": "x"}, "room_id: must be 24 hexadecimal digits"),
         ({"session_id": "a\0"}, "session_id: must be 24 hexadecimal digits"),
+        ({"peer_id": "a\0"}, "peer_id: must be at most 200 characters of text"),
+        ({"type": "peer.joint.success"}, "type: unknown event type 'peer.joint.success' (did you mean peer.join.succ"),
+        ({"type": "pear.*"}, "type: unknown event type 'pear.*'"),
+        ({"since": "yesterday"}, "since: must be an instant, RFC 3339 in UTC, such as 2026-01-31T12:00:00Z"),
+        ({"until": "1"}, "until: must be an instant"),
+        ({"since": "2026-01-02T00:00:00Z", "until": "2026-01-02T00:00:00Z"}, "until: must be later than since"),
     ],
 )
 async def test_a_wrong_parameter_is_refused_with_what_is_allowed(
@@ -143,3 +160,104 @@ async def test_a_wrong_parameter_is_refused_with_what_is_allowed(
     answer = await rest.get("/v2/events", 400, **params)
     (found,) = answer["details"]
     assert found.startswith(detail)
+
+
+async def test_a_cursor_beyond_the_end_is_refused_with_what_may_have_happened(
+    rest: Any, recorded: list[Recorded]
+) -> None:
+    newest = recorded[-1].position
+    assert (await rest.get("/v2/events", after=newest))["events"] == []
+    for path in ("/v2/events", "/v2/events/stream", "/v2/events/export"):
+        answer = await rest.get(path, 400, after=newest + 1)
+        assert answer["details"][0].startswith(f"after: is beyond the end of the ledger, which is {newest}")
+
+
+async def test_an_event_is_found_by_its_id(rest: Any, recorded: list[Recorded]) -> None:
+    assert (await rest.get(f"/v2/events/{recorded[1].id}"))["position"] == recorded[1].position
+    for unknown in ("nobody", "x" * 500):
+        assert (await rest.get(f"/v2/events/{unknown}", 404))["message"] == "event not found"
+
+
+async def test_an_export_has_every_event_once_a_line_each(rest: Any, recorded: list[Recorded]) -> None:
+    answer = await rest.ask("GET", "/v2/events/export", params={"type": "session.*"})
+    assert answer.headers["content-type"] == "application/x-ndjson"
+    lines = [json.loads(line) for line in answer.body.splitlines()]
+    assert [line["position"] for line in lines] == [one.position for one in recorded]
+    assert [line["event"] for line in lines] == [json.loads(one.body) for one in recorded]
+    rest_of_it = await rest.ask("GET", "/v2/events/export", params={"after": recorded[2].position})
+    assert [json.loads(line)["position"] for line in rest_of_it.body.splitlines()] == [recorded[3].position]
+    assert (await rest.ask("GET", "/v2/events/export", params={"type": "peer.*"})).body == b""
+
+
+class Stream:
+    """A reader of server-sent events."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self.response = response
+
+    async def event(self) -> dict[str, str]:
+        """The next event, comments left out."""
+        fields: dict[str, str] = {}
+        async with asyncio.timeout(10):
+            while line := (await self.response.content.readline()).decode():
+                name, _, value = line.rstrip("\n").partition(": ")
+                if name:
+                    fields[name] = value
+                elif fields:
+                    return fields
+        raise EOFError
+
+
+@asynccontextmanager
+async def streaming(rest: Any, last: str = "", **params: Any) -> AsyncIterator[Stream]:
+    headers = {"authorization": f"Bearer {rest.token}"} | ({"last-event-id": last} if last else {})
+    async with rest.http.get(rest.url + "/v2/events/stream", params=params, headers=headers) as response:
+        assert response.status == 200, await response.read()
+        assert response.headers["content-type"].startswith("text/event-stream")
+        yield Stream(response)
+
+
+async def test_a_reader_that_comes_back_goes_on_behind_the_last_event_it_had(
+    rest: Any, recorded: list[Recorded]
+) -> None:
+    async with streaming(rest, after=0) as stream:
+        first, second = await stream.event(), await stream.event()
+    assert first["id"] == str(recorded[0].position)
+    assert first["event"] == "session.open.success"
+    assert json.loads(first["data"])["event"] == json.loads(recorded[0].body)
+    async with streaming(rest, last=second["id"], after=0) as stream:
+        assert [(await stream.event())["id"] for _ in range(2)] == [str(one.position) for one in recorded[2:]]
+        new = await rest.deps.ledger.commit(
+            Changes(facts=(_fact("6c75de35-b778-4fb0-88ae-114c28dc2830", opened(0).payload, 0, START),))
+        )
+        assert (await stream.event())["id"] == str(new[0].position)
+
+
+async def test_a_stream_begins_at_the_end_and_has_only_what_is_wanted(rest: Any, recorded: list[Recorded]) -> None:
+    async with streaming(rest, session_id=SESSIONS[1]) as stream:
+        assert await stream.response.content.readline() == b": still here\n"
+        for n in (0, 1):
+            fact = _fact(f"6c75de35-b778-4fb0-88ae-114c28dc284{n}", opened(n).payload, n, START)
+            await rest.deps.ledger.commit(Changes(facts=(fact,)))
+        assert json.loads((await stream.event())["data"])["stream"] == SESSIONS[1]
+
+
+async def test_streams_are_counted_live_long_and_end_when_the_server_stops(rest: Any) -> None:
+    streams = rest.deps.streams
+    streams._most, streams._heartbeat = 1, 0.01
+    async with streaming(rest) as stream:
+        lines = [await stream.response.content.readline() for _ in range(6)]
+        assert lines == [b": still here\n", b"\n"] * 3
+        refused = await rest.ask("GET", "/v2/events/stream")
+        assert (refused.status, refused.headers["retry-after"]) == (429, "5")
+        streams.stop()
+        with pytest.raises(EOFError):
+            await stream.event()
+    assert streams.open == 0
+
+
+@pytest.mark.parametrize("last", ["x", "-1", "\u0661", "9" * 30])
+async def test_a_last_event_id_that_is_none_is_refused(rest: Any, last: str) -> None:
+    answer = await rest.ask("GET", "/v2/events/stream", headers={"last-event-id": last.encode().decode("latin-1")})
+    assert answer.status == 400
+    assert answer.json()["details"][0].startswith("Last-Event-ID: must be the id of the last event")

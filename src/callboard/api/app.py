@@ -18,7 +18,18 @@ from callboard.api.active_rooms import acting_routes, seeing_routes
 from callboard.api.auth import management_only
 from callboard.api.catalogue import WithWebhooks, catalogue_handlers
 from callboard.api.deps import Deps
-from callboard.api.errors import DATABASE_FAULTS, AnyRequest, failed, refused, rejected, unavailable
+from callboard.api.errors import (
+    DATABASE_FAULTS,
+    AnyRequest,
+    TooMany,
+    Unavailable,
+    failed,
+    not_available,
+    refused,
+    rejected,
+    too_many,
+    unavailable,
+)
 from callboard.api.events import events_router
 from callboard.api.health import health_handlers
 from callboard.api.room_codes import listing_routes, making_routes
@@ -82,6 +93,8 @@ def api(deps: Deps, handlers: Sequence[ControllerRouterHandler] = ()) -> Litesta
         exception_handlers={
             Refusal: refused,
             HTTPException: rejected,
+            TooMany: too_many,
+            Unavailable: not_available,
             **dict.fromkeys(DATABASE_FAULTS, unavailable),
             Exception: failed,
         },

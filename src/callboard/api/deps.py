@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from callboard.api.live import LiveRooms
+from callboard.api.streams import Streams
 from callboard.auth.tokens import Tokens
 from callboard.clock import Clock
 from callboard.database import Database
@@ -37,4 +38,5 @@ class Deps:
     clock: Clock
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     max_body_bytes: int = 1_048_576
+    streams: Streams = field(default_factory=Streams)
     cors_origins: tuple[str, ...] = ("*",)

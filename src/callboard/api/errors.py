@@ -36,6 +36,21 @@ STATUS: Final[Mapping[type[Refusal], int]] = {
 }
 
 AnyRequest = Request[Any, Any, Any]
+
+
+class TooMany(Exception):  # noqa: N818 - the answer to a request, as refusals are
+    """Not now: `message` says of what there is too much, `seconds` when to ask again. Answered 429."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(message)
+        self.message = message
+        self.seconds = seconds
+
+
+class Unavailable(Exception):  # noqa: N818 - the answer to a request, as refusals are
+    """A part of the server that it needs is not there. Answered 503."""
+
+
 DATABASE_FAULTS: Final = (DatabaseStopped, DatabaseBusy, QueryFailed)
 
 
@@ -68,6 +83,16 @@ def refused(_: AnyRequest, refusal: Refusal) -> Response[Error]:
     code = next((STATUS[kind] for kind in type(refusal).__mro__ if kind in STATUS), 400)
     headers = {"www-authenticate": "Bearer"} if code == HTTPStatus.UNAUTHORIZED else None
     return answer(code, refusal.message, refusal.details, headers)
+
+
+def too_many(_: AnyRequest, error: TooMany) -> Response[Error]:
+    """Asked too often, or too much at the same time."""
+    return answer(429, error.message, headers={"retry-after": str(error.seconds)})
+
+
+def not_available(_: AnyRequest, error: Unavailable) -> Response[Error]:
+    """A part is missing."""
+    return answer(503, str(error), headers={"retry-after": "5"})
 
 
 def rejected(request: AnyRequest, error: HTTPException) -> Response[Error]:

@@ -1,29 +1,36 @@
-"""Events: the ledger, read by cursor. Not part of the seed platform's API: its webhooks are all it has.
+"""Events: the ledger, read by cursor, live, and as a file. Not part of the seed platform's API: its webhooks are all it
+has.
 
-Owns: the event as REST shows it, and its route.
+Owns: the event as REST shows it, and its routes.
 
-Always holds: an event is shown after it was committed, and in the order of `position`. Reading on from
-`next` gives every event once.
+Always holds: an event is shown after it was committed, and in the order of `position`. Reading on from `next` (or from
+the id of the last server-sent event) gives every event once. However much is read, it is in memory a page at a time.
 """
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import AsyncGenerator
+from typing import Annotated, Final
 
 import msgspec
 from litestar import Router, get
-from litestar.params import QueryParameter
+from litestar.di import NamedDependency, Provide
+from litestar.params import FromPath, HeaderParameter, QueryParameter
+from litestar.response import Stream
 from msgspec import Struct
 
 from callboard.api.deps import Deps
 from callboard.api.errors import errors
-from callboard.errors import Invalid
+from callboard.api.event_filters import wanted_events
+from callboard.errors import Invalid, NotFound
 from callboard.events import timestamps
 from callboard.ledger import Filter, Recorded
-from callboard.rooms.store import FOREVER, is_object_id
+from callboard.rooms.store import FOREVER
 
-MAX_LIMIT = 1000
-MAX_TYPES = 50
+MAX_LIMIT: Final = 1000
+_EXPORT_PAGE: Final = 500
+
+After = Annotated[int, QueryParameter(ge=-1, le=FOREVER, description="`next` of the page before; -1: the end.")]
 
 
 class EventResponse(Struct, frozen=True, kw_only=True):
@@ -61,31 +68,125 @@ def shown(recorded: Recorded) -> EventResponse:
     )
 
 
+def sent(recorded: Recorded) -> bytes:
+    """The event as a server-sent one: its id is its position, its name its type."""
+    return b"id: %d\nevent: %b\ndata: %b\n\n" % (
+        recorded.position,
+        recorded.type.encode(),
+        msgspec.json.encode(shown(recorded)),
+    )
+
+
+def cursor_problem(after: int, newest: int) -> str:
+    """What is wrong with reading on after that position. While nothing was ever recorded, anything goes."""
+    if newest and after > newest:
+        return (
+            f"is beyond the end of the ledger, which is {newest}: was this position given by another server, or has"
+            " the database been set back?"
+        )
+    return ""
+
+
+async def checked(deps: Deps, name: str, after: int) -> int:
+    """The position to read on from; the end for one below 0. Raises `Invalid`."""
+    newest = await deps.ledger.newest()
+    if after < 0:
+        return newest
+    if problem := cursor_problem(after, newest):
+        raise Invalid("Invalid cursor", (f"{name}: {problem}",))
+    return after
+
+
+def _resumed(after: int, last: str) -> int:
+    """The position to stream from: what a reader that comes back says in its header, before what its URL says."""
+    if not last:
+        return after
+    if not last.isascii() or not last.isdigit() or int(last) > FOREVER:
+        raise Invalid("Invalid cursor", ("Last-Event-ID: must be the id of the last event, a whole number",))
+    return int(last)
+
+
+async def _export(deps: Deps, after: int, upto: int, wanted: Filter) -> AsyncGenerator[bytes, None]:
+    while found := await deps.ledger.read(after, _EXPORT_PAGE, wanted):
+        page = [one for one in found if one.position <= upto]
+        yield b"".join(msgspec.json.encode(shown(one)) + b"\n" for one in page)
+        after = found[-1].position
+        if after >= upto:
+            return
+
+
 def events_router(deps: Deps) -> Router:
-    """The route `/v2/events`."""
+    """The routes below `/v2/events`."""
 
     @get("/", operation_id="list_events", summary="Read events", responses=errors())
     async def list_events(
-        after: Annotated[
-            int, QueryParameter(ge=-1, le=FOREVER, description="`next` of the page before; -1: the end.")
-        ] = 0,
+        wanted: NamedDependency[Filter],
+        after: After = 0,
         limit: Annotated[int, QueryParameter(ge=1, le=MAX_LIMIT, description="How many at most.")] = 100,
-        event_type: Annotated[
-            list[str] | None,
-            QueryParameter(name="type", max_items=MAX_TYPES, description="Only events of these types."),
-        ] = None,
-        room_id: Annotated[str, QueryParameter(description="Only events of this room.")] = "",
-        session_id: Annotated[str, QueryParameter(description="Only events of this session.")] = "",
     ) -> EventPage:
         """Events in the order in which they were committed, oldest first."""
-        for name, value in (("room_id", room_id), ("session_id", session_id)):
-            if value and not is_object_id(value):
-                raise Invalid("Invalid query parameter", (f"{name}: must be 24 hexadecimal digits",))
+        start = await checked(deps, "after", after)
         if after < 0:
-            ((end,),) = await deps.database.fetch("highest_position")
-            return EventPage(events=[], next=int(end or 0))
-        wanted = Filter(types=frozenset(event_type or ()), room_id=room_id, session_id=session_id)
+            return EventPage(events=[], next=start)
         found = await deps.ledger.read(after, limit, wanted)
         return EventPage(events=[shown(one) for one in found], next=found[-1].position if found else after)
 
-    return Router("/events", route_handlers=[list_events], tags=["Events"])
+    @get(
+        "/stream",
+        operation_id="stream_events",
+        summary="Follow events live",
+        responses=errors(429),
+        media_type="text/event-stream",
+    )
+    async def stream_events(
+        wanted: NamedDependency[Filter],
+        after: After = -1,
+        last_event_id: Annotated[
+            str, HeaderParameter(name="Last-Event-ID", description="Where a reader that comes back goes on.")
+        ] = "",
+    ) -> Stream:
+        """Server-sent events: first what is after `after`, then each event as it is committed. The id of each is its
+        position; a browser's `EventSource` sends it when it comes back. A comment every 15 seconds says that the
+        connection lives.
+        """
+        name = "Last-Event-ID" if last_event_id else "after"
+        start = await checked(deps, name, _resumed(after, last_event_id))
+        pieces = deps.streams.live(deps.ledger.follow(start, wanted), sent, b": still here\n\n")
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return Stream(deps.streams.counted(pieces), media_type="text/event-stream", headers=headers)
+
+    @get(
+        "/export",
+        operation_id="export_events",
+        summary="Export events as a file",
+        responses=errors(429),
+        media_type="application/x-ndjson",
+    )
+    async def export_events(wanted: NamedDependency[Filter], after: After = 0) -> Stream:
+        """All events that there are now, one JSON object a line, of any number. A file that does not end with a whole
+        line was cut off: the `position` of its last whole line is `after` of the rest.
+        """
+        start = await checked(deps, "after", after)
+        pieces = _export(deps, start, await deps.ledger.newest(), wanted)
+        headers = {"content-disposition": 'attachment; filename="events.ndjson"', "cache-control": "no-store"}
+        return Stream(deps.streams.counted(pieces), media_type="application/x-ndjson", headers=headers)
+
+    @get("/{event_id:str}", operation_id="get_event", summary="Get an event", responses=errors(404))
+    async def get_event(event_id: FromPath[str]) -> EventResponse:
+        """The event with this id."""
+        return shown(await event_of(deps, event_id))
+
+    return Router(
+        "/events",
+        route_handlers=[list_events, stream_events, export_events, get_event],
+        dependencies={"wanted": Provide(wanted_events, sync_to_thread=False)},
+        tags=["Events"],
+    )
+
+
+async def event_of(deps: Deps, event_id: str) -> Recorded:
+    """The event. Raises `NotFound`."""
+    found = await deps.ledger.event(event_id) if len(event_id) <= 200 and "\0" not in event_id else None
+    if found is None:
+        raise NotFound("event not found")
+    return found

@@ -48,7 +48,7 @@ def cut(found: Sequence[T], limit: int) -> tuple[Sequence[T], bool]:
 
 def earliest(after: str) -> int:
     """The instant that everything must be later than, for `after`, which is inclusive. Raises `Invalid`."""
-    return _instant("after", after) - 1 if after else -1
+    return instant("after", after) - 1 if after else -1
 
 
 def latest(before: str, otherwise: int) -> int:
@@ -56,13 +56,14 @@ def latest(before: str, otherwise: int) -> int:
 
     What is shown has milliseconds, what is stored nanoseconds: all of the last millisecond is included.
     """
-    return _instant("before", before) + _MILLISECOND if before else otherwise
+    return instant("before", before) + _MILLISECOND if before else otherwise
 
 
-def _instant(name: str, text: str) -> int:
+def instant(name: str, text: str) -> int:
+    """The instant that the parameter called `name` says. Raises `Invalid`."""
     try:
-        instant = timestamps.parse(text)
+        parsed = timestamps.parse(text)
     except (ValueError, OverflowError):
         allowed = "RFC 3339 in UTC, such as 2026-01-31T12:00:00Z"
         raise Invalid("Invalid query parameter", (f"{name}: must be an instant, {allowed}",)) from None
-    return max(-1, min(instant, 2**62))
+    return max(-1, min(parsed, 2**62))

@@ -17,6 +17,7 @@ from callboard.events.catalogue import (
     CATALOGUE,
     UnknownEventType,
     event_type,
+    matching,
 )
 from callboard.events.envelope import (
     Envelope,
@@ -180,6 +181,7 @@ __all__ = [
     "envelope_of",
     "event_type",
     "json_schema",
+    "matching",
     "parse",
     "precise",
     "replayed",

@@ -85,3 +85,31 @@ def event_type(name: str) -> type[Payload]:
         return CATALOGUE[name]
     except KeyError:
         raise UnknownEventType(name) from None
+
+
+def matching(pattern: str) -> frozenset[str]:
+    """The names of the events that `pattern` names: one, or several by `*`, which stands for any characters.
+
+    Raises `UnknownEventType` if there is none.
+    """
+    if "*" not in pattern:
+        return frozenset([event_type(pattern).EVENT])
+    first, *pieces = pattern.split("*")
+    found = frozenset(name for name in CATALOGUE if _matches(name, first, pieces))
+    if not found:
+        raise UnknownEventType(pattern)
+    return found
+
+
+def _matches(name: str, first: str, pieces: list[str]) -> bool:
+    """Whether `name` is `first` and then the pieces in their order, with anything before each of them, the last at its
+    end. Taking each as early as possible finds it if anything does.
+    """
+    at = len(first)
+    if not name.startswith(first):
+        return False
+    for piece in pieces[:-1]:
+        at = name.find(piece, at) + len(piece)
+        if at < len(piece):
+            return False
+    return name.endswith(pieces[-1]) and len(name) - len(pieces[-1]) >= at

@@ -13,9 +13,10 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
-from callboard.database import Append, Appended, Database, Put, Table, Unit
+from callboard.database import Append, Appended, Database, Put, Table, Unit, Value
 from callboard.events import encode
 from callboard.ledger.changes import Changes, Fact
+from callboard.ledger.moments import place_of
 from callboard.ledger.records import EVERYTHING, Filter, Recorded, recorded_of, recorded_row
 from callboard.ledger.tail import Tail
 
@@ -84,21 +85,20 @@ class Ledger:
     async def read(self, after: int, limit: int, wanted: Filter = EVERYTHING) -> list[Recorded]:
         """Up to `limit` events that `wanted` accepts, at positions greater than `after`, in order."""
         types = f",{','.join(sorted(wanted.types))}," if wanted.types else ""
-        fetch = self._database.fetch
+        parameters: dict[str, Value] = {"position": after, "types": types, "limit": limit}
+        query = "events_after"
+        if wanted != Filter(types=wanted.types):
+            first, upto = await place_of(self._database, wanted)
+            query = "events_between"
+            parameters |= {"position": max(after, first), "upto": upto, "peer_id": wanted.peer_id}
+            parameters |= {"since": wanted.since, "until": wanted.until}
         if wanted.session_id:
-            rows = await fetch(
-                "events_of_session",
-                session_id=wanted.session_id,
-                room_id=wanted.room_id,
-                position=after,
-                types=types,
-                limit=limit,
-            )
+            query = "events_of_session"
+            parameters |= {"session_id": wanted.session_id, "room_id": wanted.room_id}
         elif wanted.room_id:
-            rows = await fetch("events_of_room", room_id=wanted.room_id, position=after, types=types, limit=limit)
-        else:
-            rows = await fetch("events_after", position=after, types=types, limit=limit)
-        return [recorded_row(row) for row in rows]
+            query = "events_of_room"
+            parameters |= {"room_id": wanted.room_id}
+        return [recorded_row(row) for row in await self._database.fetch(query, **parameters)]
 
     async def read_stream(self, stream: str, after: int, limit: int) -> list[Recorded]:
         """Up to `limit` events of one stream with a `seq` greater than `after`, in order."""

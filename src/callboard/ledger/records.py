@@ -9,9 +9,12 @@ Always holds: what a subscriber is given right after a commit and what is read f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from callboard.database import Append, Appended, Row
+
+FOREVER: Final = 2**63 - 1
+"""Later than any instant, and higher than any position."""
 
 
 class Recorded(NamedTuple):
@@ -42,17 +45,25 @@ class Recorded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which events a reader wants: every condition that is set must hold. An empty one holds for all."""
+    """Which events a reader wants: every condition that is set must hold. An empty one holds for all.
+
+    `since` and `until` bound `committed_at`, in nanoseconds since the epoch; the second is excluded.
+    """
 
     types: frozenset[str] = frozenset()
     room_id: str = ""
     session_id: str = ""
+    peer_id: str = ""
+    since: int = 0
+    until: int = FOREVER
 
     def accepts(self, recorded: Recorded) -> bool:
         return (
             (not self.types or recorded.type in self.types)
             and (not self.room_id or recorded.room_id == self.room_id)
             and (not self.session_id or recorded.session_id == self.session_id)
+            and (not self.peer_id or recorded.peer_id == self.peer_id)
+            and self.since <= recorded.committed_at < self.until
         )
 
 

@@ -44,6 +44,9 @@ async def test_every_query_runs(database: Database) -> None:
         "final": -1,
         "error": -1,
         "now": 0,
+        "upto": 0,
+        "since": 0,
+        "until": 0,
     }
     for query in queries().values():
         rows = await database.fetch(query.name, **{name: values.get(name, "x") for name in query.parameters})
@@ -140,6 +143,8 @@ async def test_events_are_read_by_position_type_session_room_stream_and_id(datab
 
     async def read(query: str, **wanted: Value) -> list[Value]:
         everything: dict[str, Value] = {"position": 0, "types": "", "limit": 100}
+        if query != "events_after":
+            everything |= {"upto": LATEST, "peer_id": "", "since": 0, "until": LATEST}
         return names(await database.fetch(query, **(everything | wanted)), 1)
 
     assert await read("events_after") == ["e1", "e2", "e3", "e4", "e5", "e6"]
@@ -153,6 +158,12 @@ async def test_events_are_read_by_position_type_session_room_stream_and_id(datab
     assert await read("events_of_room", room_id="r1") == ["e1", "e3", "e4", "e6"]
     assert await read("events_of_room", room_id="r1", position=1, limit=2) == ["e3", "e4"]
     assert await read("events_of_room", room_id="r1", types=",even_event,") == ["e4", "e6"]
+    assert await read("events_between") == ["e1", "e2", "e3", "e4", "e5", "e6"]
+    for query, place in (("events_between", {}), ("events_of_room", {"room_id": "r1"})):
+        assert await read(query, position=1, upto=4, **place) == (["e2", "e3", "e4"] if not place else ["e3", "e4"])
+        assert await read(query, peer_id="nobody", **place) == []
+        assert await read(query, until=0, **place) == []
+        assert await read(query, since=LATEST, **place) == []
     of_stream = await database.fetch("events_of_stream", stream="s1", seq=1, limit=10)
     assert [(row[1], row[3]) for row in of_stream] == [("e4", 2), ("e6", 3)]
     assert names(await database.fetch("event_by_id", id="e3"), 1) == ["e3"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from fnmatch import fnmatchcase
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from callboard.events import CATALOGUE, UnknownEventType, event_type, json_schema, parse, sample
+from callboard.events import CATALOGUE, UnknownEventType, event_type, json_schema, matching, parse, sample
 
 
 @pytest.mark.parametrize("event", CATALOGUE)
@@ -72,3 +75,20 @@ def test_there_are_no_events_but_those_of_the_catalogue(name: str) -> None:
 def test_the_catalogue_cannot_be_added_to() -> None:
     with pytest.raises(TypeError):
         CATALOGUE["peer.wave.success"] = CATALOGUE["peer.join.success"]  # type: ignore[index]
+
+
+@given(st.text(alphabet="peroinjst.succ*", max_size=24))
+def test_a_pattern_names_the_events_that_a_shell_would_find(pattern: str) -> None:
+    expected = {name for name in CATALOGUE if fnmatchcase(name, pattern)}
+    if expected:
+        assert matching(pattern) == expected
+    else:
+        with pytest.raises(UnknownEventType):
+            matching(pattern)
+
+
+def test_patterns_name_themes_and_outcomes() -> None:
+    assert matching("*") == set(CATALOGUE)
+    assert matching("peer.*") == {name for name in CATALOGUE if name.startswith("peer.")}
+    assert "recording.failed" in matching("*.fail*")
+    assert matching("peer.join.success") == {"peer.join.success"}

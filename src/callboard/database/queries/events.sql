@@ -1,6 +1,7 @@
 -- Reading the log. `:types` is '' for all, or the wanted types each between commas (',peer.join.success,'): removing
 -- ',type,' from it changes it exactly when the type is among them, which both back ends can say in the same words.
--- The columns are the fields of `ledger.Recorded`, in their order.
+-- The columns are the fields of `ledger.Recorded`, in their order. `:upto` is the last position that is of interest,
+-- `:since` and `:until` bound `committed_at` (the second is excluded); `:peer_id` is '' for all.
 
 -- name: events_after
 SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body,
@@ -8,6 +9,18 @@ SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, commit
 FROM event
 WHERE position > :position
   AND (:types = '' OR replace(:types, ',' || type || ',', '') <> :types)
+ORDER BY position
+LIMIT :limit
+
+-- name: events_between
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+FROM event
+WHERE position > :position
+  AND position <= :upto
+  AND (:types = '' OR replace(:types, ',' || type || ',', '') <> :types)
+  AND (:peer_id = '' OR peer_id = :peer_id)
+  AND committed_at >= :since
+  AND committed_at < :until
 ORDER BY position
 LIMIT :limit
 
@@ -19,7 +32,11 @@ FROM event
 WHERE stream = :session_id
   AND (:room_id = '' OR room_id = :room_id)
   AND position > :position
+  AND position <= :upto
   AND (:types = '' OR replace(:types, ',' || type || ',', '') <> :types)
+  AND (:peer_id = '' OR peer_id = :peer_id)
+  AND committed_at >= :since
+  AND committed_at < :until
 ORDER BY seq
 LIMIT :limit
 
@@ -34,7 +51,11 @@ WHERE position IN (
     WHERE stream.room_id = :room_id
       AND found.stream = stream.id
       AND found.position > :position
+      AND found.position <= :upto
       AND (:types = '' OR replace(:types, ',' || found.type || ',', '') <> :types)
+      AND (:peer_id = '' OR found.peer_id = :peer_id)
+      AND found.committed_at >= :since
+      AND found.committed_at < :until
     ORDER BY found.position
     LIMIT :limit
 )
@@ -54,6 +75,14 @@ SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, commit
     template_id, hook
 FROM event
 WHERE id = :id
+
+-- The first event at or after a position: what a search by time looks at.
+-- name: event_from
+SELECT position, committed_at
+FROM event
+WHERE position >= :position
+ORDER BY position
+LIMIT 1
 
 -- name: highest_position
 SELECT COALESCE(MAX(position), 0)
