@@ -16,7 +16,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from callboard.database.check import check
-from callboard.database.interface import DatabaseBusy, DatabaseStopped, Done, GuardFailed, Outcome, Stopped
+from callboard.database.interface import (
+    DatabaseBusy,
+    DatabaseStopped,
+    Done,
+    GuardFailed,
+    Outcome,
+    Refused,
+    Stopped,
+)
 from callboard.database.units import Appended, Unit
 
 
@@ -26,9 +34,12 @@ class _Entry:
 
     future: asyncio.Future[Sequence[Appended]] | None
     done: Done | None
+    refused: Refused | None = None
 
-    def refuse(self) -> None:
+    def refuse(self, loop: asyncio.AbstractEventLoop) -> None:
         """A guard did not hold."""
+        if self.refused is not None:
+            loop.call_soon(self.refused)
         if self.future is not None and not self.future.done():
             self.future.set_exception(GuardFailed("a guard of this unit does not hold: nothing of it was committed"))
 
@@ -67,11 +78,11 @@ class Intake:
         self._enter(unit, _Entry(future, done))
         return future
 
-    def submit(self, unit: Unit, done: Done | None) -> None:
+    def submit(self, unit: Unit, done: Done | None, refused: Refused | None) -> None:
         """Take `unit` in. Raises as `Database.submit`."""
-        if unit.guards:
-            raise ValueError("a unit with guards is committed, not submitted: somebody must hear that one failed")
-        self._enter(unit, _Entry(None, done))
+        if unit.guards and refused is None:
+            raise ValueError("a unit with guards needs somebody who hears that one failed: `refused`, or `commit` it")
+        self._enter(unit, _Entry(None, done, refused))
 
     def settle(self, results: Sequence[Outcome]) -> None:
         """The next `len(results)` units are durable, and these are their events' places; or they were refused (None).
@@ -83,7 +94,7 @@ class Intake:
         for appended in results:
             entry = self._entries.popleft()
             if appended is None:
-                entry.refuse()
+                entry.refuse(loop)
                 continue
             if entry.done is not None:
                 loop.call_soon(entry.done, appended)

@@ -13,6 +13,8 @@ from callboard.database.units import Appended, Unit, Value
 Row = tuple[Value, ...]
 Done = Callable[[Sequence[Appended]], None]
 Stopped = Callable[[BaseException], None]
+Refused = Callable[[], None]
+Heard = Callable[[], None]
 Outcome = Sequence[Appended] | None
 """What became of a unit: its events' places, or None: a guard did not hold."""
 
@@ -76,15 +78,17 @@ class Database(Protocol):
         """
         ...
 
-    def submit(self, unit: Unit, done: Done | None = None) -> None:
+    def submit(self, unit: Unit, done: Done | None = None, refused: Refused | None = None) -> None:
         """Queue `unit` without waiting. `done` is called on the loop's thread once it is durable.
+
+        `refused` is called in its place when a guard of the unit did not hold: nothing of it was committed.
 
         Units submitted or committed earlier are durable earlier, and their `done` and awaiters are called earlier.
         A failure is not told to `done`: it stops the database, and `on_stop`'s callback is called.
 
         Raises, with nothing queued: `ValueError` for a value that cannot be stored (`database/check.py`), and for a
-        unit with guards (nobody waits here who could be told that one does not hold: `commit` it), `DatabaseBusy` when
-        too much waits, `DatabaseStopped`.
+        unit with guards without `refused` (nobody could be told that one does not hold), `DatabaseBusy` when too much
+        waits, `DatabaseStopped`.
         """
         ...
 
@@ -98,6 +102,18 @@ class Database(Protocol):
 
     def on_stop(self, stopped: Stopped) -> None:
         """Call `stopped` with the cause, once, when a commit fails (soon, if one has failed already)."""
+        ...
+
+    def on_notice(self, table: str, heard: Heard) -> Callable[[], None]:
+        """Call `heard` when another node has committed a change of `table` (one of `notices.ANNOUNCED`).
+
+        Only a hint, to be quicker than by looking now and then: it may be lost or come twice. Returns what ends it.
+        """
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other nodes may work on this database, too."""
         ...
 
     @property

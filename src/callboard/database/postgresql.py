@@ -3,7 +3,8 @@
 Owns: `PostgresqlDatabase`.
 
 Always holds: everything that waits is committed in one transaction. Several nodes may write to one server: positions
-are given in the order of commit all the same (`postgresql_writer.py`). The URL, which may hold a password, is in no
+are given in the order of commit all the same (`postgresql_writer.py`), and each hears of what the others committed
+(`postgresql_listener.py`). The URL, which may hold a password, is in no
 log and no error.
 """
 
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import asyncpg
 
@@ -25,10 +26,14 @@ from callboard.database.interface import (
     QUERY_SECONDS,
     DatabaseStopped,
     Done,
+    Heard,
     QueryFailed,
+    Refused,
     Row,
     Stopped,
 )
+from callboard.database.notices import Notices
+from callboard.database.postgresql_listener import Listener
 from callboard.database.postgresql_writer import PostgresqlWriter
 from callboard.database.sql import query_named
 from callboard.database.units import Appended, Unit, Value
@@ -51,6 +56,12 @@ class PostgresqlDatabase:
         self._writer: PostgresqlWriter | None = None
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._notices = Notices()
+        self._listener: Listener | None = None
+
+    @property
+    def shared(self) -> bool:
+        return True
 
     @property
     def waiting(self) -> int:
@@ -61,6 +72,8 @@ class PostgresqlDatabase:
             self._writer = await PostgresqlWriter.connect(self._url, self._clock, _CONNECT_SECONDS)
             await self._writer.migrate()
             self._pool = await _reader_pool(self._url)
+            self._listener = Listener(self._url, self._notices, self._writer.pid)
+            await self._listener.start()
         except (*_ERRORS, TimeoutError, ValueError) as error:
             await self._disconnect()
             raise DatabaseStopped(f"the database cannot be opened: {type(error).__name__}: {error}") from error
@@ -82,8 +95,8 @@ class PostgresqlDatabase:
     async def commit(self, unit: Unit, done: Done | None = None) -> Sequence[Appended]:
         return await self._intake.commit(unit, done)
 
-    def submit(self, unit: Unit, done: Done | None = None) -> None:
-        self._intake.submit(unit, done)
+    def submit(self, unit: Unit, done: Done | None = None, refused: Refused | None = None) -> None:
+        self._intake.submit(unit, done, refused)
 
     async def fetch(self, query: str, /, **parameters: Value) -> list[Row]:
         found = query_named(query)
@@ -98,6 +111,9 @@ class PostgresqlDatabase:
 
     def on_stop(self, stopped: Stopped) -> None:
         self._intake.on_stop(stopped)
+
+    def on_notice(self, table: str, heard: Heard) -> Callable[[], None]:
+        return self._notices.on(table, heard)
 
     async def _write(self, writer: PostgresqlWriter) -> None:
         """The writer task, from open to close."""
@@ -126,6 +142,8 @@ class PostgresqlDatabase:
         return units
 
     async def _disconnect(self) -> None:
+        if self._listener is not None:
+            await self._listener.stop()
         pool, self._pool = self._pool, None
         writer, self._writer = self._writer, None
         if pool is not None:

@@ -17,6 +17,8 @@ from callboard.clock import Clock
 from callboard.database.batch import Batch, Cells, merge, seqs
 from callboard.database.guards import Found, Watch, answers, judged, watches
 from callboard.database.interface import Outcome
+from callboard.database.notices import announcement
+from callboard.database.postgresql_listener import CHANNEL
 from callboard.database.sql import POSTGRESQL, SCHEMA_VERSION, following, migrations
 from callboard.database.units import Append, Appended, Column, Table, Unit
 
@@ -77,6 +79,11 @@ class PostgresqlWriter:
         connection = await asyncpg.connect(url, timeout=seconds, server_settings=SETTINGS)
         return cls(connection, clock)
 
+    @property
+    def pid(self) -> int:
+        """The server's process behind this connection."""
+        return self._connection.get_server_pid()
+
     async def migrate(self) -> None:
         """Bring the schema up to date; other nodes may do so too. `DatabaseStopped` if it is newer than this code."""
         while await self._migrate_once():
@@ -96,7 +103,8 @@ class PostgresqlWriter:
                 await self._connection.execute(_upsert(work.table), *_columns(work.puts))
             if work.deletes:
                 await self._connection.execute(_remove(work.table), *_columns(work.deletes))
-        outcome = await self._connection.execute("COMMIT")
+        tables = announcement(batch)
+        outcome = await self._connection.execute(f"NOTIFY {CHANNEL}, '{tables}'; COMMIT" if tables else "COMMIT")
         if outcome != "COMMIT":
             raise asyncpg.InterfaceError(f"the server answered {outcome} to COMMIT")
         return answers(units, verdicts, appended)

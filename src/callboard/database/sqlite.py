@@ -12,7 +12,7 @@ import asyncio
 import logging
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -24,9 +24,12 @@ from callboard.database.interface import (
     MOST_WAITING,
     DatabaseStopped,
     Done,
+    Heard,
+    Refused,
     Row,
     Stopped,
 )
+from callboard.database.notices import Notices
 from callboard.database.sql import query_named
 from callboard.database.sqlite_readers import SqliteReaders
 from callboard.database.sqlite_writer import SqliteWriter
@@ -45,6 +48,10 @@ class SqliteDatabase:
         self._intake = Intake(self._queue.put, most_waiting)
         self._readers = SqliteReaders(path)
         self._ended: asyncio.Future[None] | None = None
+
+    @property
+    def shared(self) -> bool:
+        return False
 
     @property
     def waiting(self) -> int:
@@ -74,8 +81,8 @@ class SqliteDatabase:
     async def commit(self, unit: Unit, done: Done | None = None) -> Sequence[Appended]:
         return await self._intake.commit(unit, done)
 
-    def submit(self, unit: Unit, done: Done | None = None) -> None:
-        self._intake.submit(unit, done)
+    def submit(self, unit: Unit, done: Done | None = None, refused: Refused | None = None) -> None:
+        self._intake.submit(unit, done, refused)
 
     async def fetch(self, query: str, /, **parameters: Value) -> list[Row]:
         found = query_named(query)
@@ -85,6 +92,9 @@ class SqliteDatabase:
 
     def on_stop(self, stopped: Stopped) -> None:
         self._intake.on_stop(stopped)
+
+    def on_notice(self, table: str, heard: Heard) -> Callable[[], None]:
+        return Notices().on(table, heard)  # nobody else works on the file, so there is nothing to hear
 
     def _write(
         self, loop: asyncio.AbstractEventLoop, opened: asyncio.Future[None], ended: asyncio.Future[None]

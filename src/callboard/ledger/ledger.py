@@ -24,7 +24,7 @@ Subscriber = Callable[[Sequence[Recorded]], None]
 Watcher = Callable[[Put], None]
 
 _PAGE = 500
-_POLL_SECONDS = 1.0  # how late a follower learns of what another node committed
+_POLL_SECONDS = 1.0  # how late a follower learns of what another node committed, when it is not told
 
 log = logging.getLogger("callboard.ledger")
 
@@ -40,6 +40,7 @@ class Ledger:
         self._watchers: list[tuple[str, Watcher]] = []
         self._followers: set[asyncio.Event] = set()
         self._tail = Tail()
+        database.on_notice("event", self._heard)
 
     async def commit(self, changes: Changes) -> Sequence[Recorded]:
         """Commit rows and facts as one; return the recorded events, in the facts' order, once they are durable.
@@ -159,11 +160,14 @@ class Ledger:
                     subscriber(recorded)
                 except Exception:  # what is durable stays so, and the others hear of it, whatever one makes of it
                     log.exception("a subscriber failed at position %d", recorded[0].position)
-            for news in self._followers:
-                news.set()
+            self._heard()
         if self._watchers:
             self._show(unit)
         return recorded
+
+    def _heard(self) -> None:
+        for news in self._followers:
+            news.set()
 
     def _show(self, unit: Unit) -> None:
         for name, watcher in tuple(self._watchers):

@@ -228,8 +228,19 @@ async def test_a_guard_that_cannot_be_judged_is_refused_at_once(database: Databa
 async def test_a_unit_with_guards_cannot_be_submitted_because_nobody_would_hear_of_its_failure(
     database: Database,
 ) -> None:
-    with pytest.raises(ValueError, match="committed, not submitted"):
+    with pytest.raises(ValueError, match="needs somebody who hears that one failed"):
         database.submit(Unit((), (), (guard("s", 1),)))
+
+
+async def test_who_submits_a_unit_with_guards_hears_what_became_of_it_in_its_turn(database: Database) -> None:
+    told: list[str] = []
+    await database.commit(Unit((session("s", opened_at=0),)))
+    for name, before, after in (("first", 0, 1), ("late", 0, 2), ("second", 1, 3)):
+        unit = guarded_write(name, before, after)
+        database.submit(unit, lambda _, name=name: told.append(name), lambda name=name: told.append(f"no {name}"))  # type: ignore[misc]
+    await database.commit(Unit())
+    assert told == ["first", "no late", "second"]
+    assert await event_ids(database) == ["first", "second"]
 
 
 def guarded_write(event_id: str, before: int, after: int) -> Unit:

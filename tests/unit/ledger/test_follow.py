@@ -130,3 +130,21 @@ async def test_a_follower_ends_with_the_database(ledger: Ledger, fact: Facts, da
         await database.close()
         with pytest.raises(DatabaseStopped):
             await waiting
+
+
+@pytest.mark.postgresql
+async def test_a_follower_is_woken_by_another_node(
+    postgresql_url: str, fact: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("callboard.ledger.ledger._POLL_SECONDS", 600.0)
+    databases = [open_database(postgresql_url) for _ in range(2)]
+    for database in databases:
+        await database.open()
+    here, there = (Ledger(database, account_id="account", app_id="app") for database in databases)
+    async with aclosing(here.follow(0)) as events, asyncio.timeout(30):
+        for number in range(1, 6):
+            waiting = asyncio.create_task(take(events, 1))
+            await there.commit(Changes(facts=(fact(),)))
+            assert await waiting == [f"e{number}"]
+    for database in databases:
+        await database.close()
