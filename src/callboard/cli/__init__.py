@@ -15,6 +15,7 @@ from rich.console import Console
 
 import callboard
 from callboard.cli import demo as demo_command
+from callboard.cli import doctor as doctor_command
 from callboard.cli import events, listen, serve, tokens
 from callboard.config import ConfigError, default_toml
 
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command()(serve.serve)
 app.command()(demo_command.demo)
+app.command()(doctor_command.doctor)
 app.command()(tokens.token)
 app.command()(listen.listen)
 app.add_typer(events.app, name="events")

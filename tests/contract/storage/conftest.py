@@ -5,6 +5,7 @@ The gateway checks signatures and the SHA-256 of bodies. It dies with pytest: `s
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import os
@@ -14,10 +15,11 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -125,6 +127,25 @@ Rule = Callable[[web.Request, bytes], Awaitable["bytes | web.Response"]]
 Amend = Callable[[web.Request, dict[str, str], bytes], tuple[dict[str, str], bytes]]
 
 
+class Connector(aiohttp.TCPConnector):
+    """Connections that can be ended at once, also when what they were to send is not sent: a request that is cancelled
+    in mid-upload would leave its transport closing for longer than the test's event loop lives."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._transports: list[asyncio.Transport] = []
+
+    async def connect(self, *arguments: Any, **named: Any) -> Any:
+        connection = await super().connect(*arguments, **named)
+        if connection.transport is not None:
+            self._transports.append(connection.transport)
+        return connection
+
+    def abort(self) -> None:
+        for transport in self._transports:
+            transport.abort()
+
+
 class Proxy:
     """Stands between a bucket and its server. `rule` gets each request and its body, and returns the body to send on,
     or an answer; `seen` are the requests: method, path and query.
@@ -153,15 +174,25 @@ class Proxy:
         if isinstance(ruled, web.Response):
             return ruled
         url = yarl.URL(f"{self._server.endpoint}{request.raw_path}", encoded=True)
-        async with aiohttp.ClientSession(auto_decompress=False) as session:
+        connector = Connector()
+        async with aiohttp.ClientSession(auto_decompress=False, connector=connector) as session:
             headers = {name: value for name, value in request.headers.items() if name.lower() != "content-length"}
-            async with session.request(request.method, url, headers=headers, data=io.BytesIO(ruled)) as answer:
+            sending = session.request(request.method, url, headers=headers, data=io.BytesIO(ruled))
+            async with _ended(connector), sending as answer:
                 kept = {"content-length", "content-type", "etag", "last-modified", "content-range"}
                 told = {name.lower(): value for name, value in answer.headers.items() if name.lower() in kept}
                 if request.method != "HEAD":
                     told.pop("content-length", None)  # `amend` may change it
                 told, content = self.amend(request, told, await answer.read())
                 return web.Response(status=answer.status, body=content, headers=told)
+
+
+@asynccontextmanager
+async def _ended(connector: Connector) -> AsyncIterator[None]:
+    try:
+        yield
+    finally:
+        connector.abort()
 
 
 @pytest.fixture(scope="session")
