@@ -19,7 +19,7 @@ from callboard.recording.truth.stamp import Stamp, unpack
 SHORTEST_BAR = 18
 """Pixels: a bar shorter than this is not looked for, a cell would be narrower than two pixels."""
 
-BARS = 96
+BARS = 320
 """Of how many black runs in one picture the pairs are tried, at most."""
 
 _DARK = 110
@@ -83,24 +83,32 @@ def locate(luma: bytes, width: int, height: int) -> list[Region]:
 
 
 def _bars(dark: bytes, width: int, height: int, step: int) -> list[_Bar]:
-    """Black runs that continue from row to row, at most `BARS`, from above."""
+    """Black runs that continue from row to row, at most `BARS`, from above.
+
+    Only those that are thick enough count: dark walls with names on them are full of black runs, each a row high.
+    """
     done: list[_Bar] = []
     growing: list[_Bar] = []
     for y in range(0, height, step):
         start = y * width
-        grown = []
+        grown: list[_Bar] = []
         for run in _RUN.finditer(dark, start, start + width):
             left, right = run.start() - start, run.end() - start
             bar = next((bar for bar in growing if _same_ends(bar, left, right, 40)), None)
-            if bar is None:
-                bar = _Bar(left, right, y, y)
-                done.append(bar)
+            bar = bar or _Bar(left, right, y, y)
             bar.last = y
             grown.append(bar)
+        done += _thick(growing, grown, step)
         growing = grown
         if len(done) >= BARS:
             break
-    return done
+    return sorted([*done, *_thick(growing, [], step)], key=lambda bar: bar.top)
+
+
+def _thick(bars: list[_Bar], still: list[_Bar], step: int) -> list[_Bar]:
+    """Those that end here and are as high as a bar is, even when 9:16 became 16:9."""
+    alive = {id(bar) for bar in still}
+    return [bar for bar in bars if id(bar) not in alive and 40 * (bar.last - bar.top + step) >= bar.right - bar.left]
 
 
 def _pairs(bars: list[_Bar]) -> Iterator[tuple[_Bar, _Bar]]:
