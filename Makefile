@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit media browser faults bench docs meeting serve lock clean
+.PHONY: help demo test lint format unit media browser faults bench docs meeting wheel serve lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -46,7 +46,11 @@ docs: $(VENV)/dev.stamp ## Write the generated pages of the docs anew (a test co
 meeting: ## Build the meeting page (needs Node; the server runs without it)
 	scripts/build-meeting.sh
 
-serve: $(VENV)/run.stamp ## Run a server with the default settings
+wheel: $(VENV)/run.stamp meeting ## Build the package with the meeting page in it, into dist/
+	$(BIN)/pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+
+serve: $(VENV)/run.stamp ## Run a server with the default settings (with Node: and the meeting page)
+	scripts/build-meeting.sh --if-possible
 	$(BIN)/callboard serve
 
 lock: ## Write the lock files anew after changing dependencies (needs uv)

@@ -14,7 +14,7 @@ from callboard.testing.postgresql import PostgresqlCluster
 @pytest.fixture(scope="session")
 def postgresql_cluster() -> Iterator[PostgresqlCluster]:
     """One PostgreSQL cluster for all tests of a run."""
-    cluster = PostgresqlCluster()
+    cluster = PostgresqlCluster(survives_power_loss=False)
     try:
         cluster.start()
         yield cluster

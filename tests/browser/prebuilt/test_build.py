@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,25 @@ def test_a_change_that_does_not_fit_any_more_stops_the_build(files: dict[str, by
     )
     assert done.returncode != 0
     assert "found 0 times instead of 1" in done.stderr
+
+
+def test_the_package_has_the_page_and_all_that_is_read_at_run_time_in_it(built: None, tmp_path: Path) -> None:
+    root = UI.parent
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--disable-pip-version-check"),
+            *("--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(tmp_path), str(root)),
+        ],
+        timeout=120,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("callboard-*.whl")
+    with zipfile.ZipFile(wheel) as package:
+        packed = set(package.namelist())
+    static = root / "src" / "callboard" / "meeting" / "static"
+    wanted = [*static.iterdir(), *(root / "src").rglob("*.sql"), *(root / "src").rglob("*.py")]
+    assert {str(path.relative_to(root / "src")) for path in wanted} - packed == set()
+    assert "callboard/meeting/static/index.html" in packed
