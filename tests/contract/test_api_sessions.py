@@ -134,3 +134,21 @@ async def test_a_session_that_is_not_there_is_404(rest: Any) -> None:
 async def test_a_room_id_that_is_none_is_refused(rest: Any) -> None:
     answer = await rest.get("/v2/sessions", 400, room_id="x")
     assert answer["details"] == ["room_id: must be 24 hexadecimal digits"]
+
+
+async def test_a_page_of_sessions_and_everybody_in_them_is_one_query(rest: Any, monkeypatch: Any) -> None:
+    rows = [Put(SESSION, (session_id(n), ROOM, TEMPLATE, START + n, 0)) for n in range(100)]
+    await rest.deps.database.commit(Unit((*rows, *(stay(n, f"p{n}", n) for n in range(100)))))
+    asked: list[str] = []
+    fetch = rest.deps.database.fetch
+
+    async def counted(query: str, /, **parameters: Any) -> Any:
+        asked.append(query)
+        return await fetch(query, **parameters)
+
+    monkeypatch.setattr(rest.deps.database, "fetch", counted)
+    for params in ({}, {"room_id": ROOM}):
+        asked.clear()
+        page = await rest.get("/v2/sessions", limit=100, **params)
+        assert [list(session["peers"]) for session in page["data"]] == [[f"p{n}"] for n in reversed(range(100))]
+        assert len(asked) == 1

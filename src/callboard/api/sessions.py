@@ -5,8 +5,12 @@ Owns: the session as REST shows it, and its routes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Annotated
 
+import msgspec
 from litestar import Router, get
 from litestar.params import FromPath, QueryParameter
 from msgspec import UNSET, Struct, UnsetType
@@ -18,6 +22,7 @@ from callboard.api.pages import After, Before, Limit, Start
 from callboard.database import Row
 from callboard.errors import Invalid, NotFound
 from callboard.events import timestamps
+from callboard.rooms.models import Workspace
 from callboard.rooms.store import FOREVER, is_object_id
 
 
@@ -54,37 +59,44 @@ class SessionPage(Struct, frozen=True, kw_only=True):
     last: str
 
 
-def shown_peer(row: Row) -> tuple[str, SessionPeer]:
-    """The peer in a row of the query `peers_of_session`, by its id."""
-    session_id, peer_id, joined_at, _, user_id, name, _, role, _, left_at, _, _ = row
-    peer = SessionPeer(
-        id=str(peer_id),
-        session_id=str(session_id),
-        name=str(name),
-        role=str(role),
-        user_id=str(user_id),
-        joined_at=timestamps.stored(int(joined_at or 0)),
-        left_at=timestamps.stored(int(left_at)) if left_at else UNSET,
+Stay = tuple[str, int, str, str, str, int]
+"""Peer id, joined at, user id, name, role, left at (0: is in the room)."""
+
+
+def shown_peer(session_id: str, stay: Stay) -> SessionPeer:
+    """One stay of a peer."""
+    peer_id, joined_at, user_id, name, role, left_at = stay
+    return SessionPeer(
+        id=peer_id,
+        session_id=session_id,
+        name=name,
+        role=role,
+        user_id=user_id,
+        joined_at=timestamps.stored(joined_at),
+        left_at=timestamps.stored(left_at) if left_at else UNSET,
     )
-    return peer.id, peer
 
 
-async def shown(deps: Deps, row: Row) -> SessionResponse:
-    """The session in a row of the queries `session_…`, with its peers."""
-    session_id, room_id, _, opened_at, closed_at = row
-    peers = await deps.database.fetch("peers_of_session", session_id=session_id)
-    changes = [int(instant) for peer in peers for instant in (peer[2], peer[9]) if instant]
-    updated_at = int(closed_at or max([int(opened_at or 0), *changes]))
+def shown(workspace: Workspace, rows: Sequence[Row]) -> SessionResponse:
+    """The session in its rows of one of the queries `session_…`, of which there is at least one."""
+    session_id, room_id, opened_at, closed_at = rows[0][:4]
+    stays = [msgspec.convert(row[4:], Stay) for row in rows if row[4] is not None]
+    changes = [instant for _, joined_at, *_, left_at in stays for instant in (joined_at, left_at)]
     return SessionResponse(
         id=str(session_id),
         room_id=str(room_id),
-        customer_id=deps.workspace.id,
-        app_id=deps.workspace.app_id,
+        customer_id=workspace.id,
+        app_id=workspace.app_id,
         active=not closed_at,
-        peers=dict(shown_peer(peer) for peer in peers),
+        peers={stay[0]: shown_peer(str(session_id), stay) for stay in stays},
         created_at=timestamps.stored(int(opened_at or 0)),
-        updated_at=timestamps.stored(updated_at),
+        updated_at=timestamps.stored(int(closed_at or max([int(opened_at or 0), *changes]))),
     )
+
+
+def by_session(rows: Sequence[Row]) -> list[Sequence[Row]]:
+    """The rows of each session, in their order."""
+    return [list(group) for _, group in groupby(rows, key=itemgetter(0))]
 
 
 def sessions_router(deps: Deps) -> Router:
@@ -113,16 +125,16 @@ def sessions_router(deps: Deps) -> Router:
             before=pages.latest(before, FOREVER),
             **of_room,
         )
-        page, more = pages.cut(rows, applied)
-        sessions = [await shown(deps, row) for row in page]
+        page, more = pages.cut(by_session(rows), applied)
+        sessions = [shown(deps.workspace, one) for one in page]
         return SessionPage(limit=applied, data=sessions, last=sessions[-1].id if more else "")
 
     @get("/{session_id:str}", operation_id="get_session", summary="Get a session", responses=errors(404))
     async def get_session(session_id: FromPath[str]) -> SessionResponse:
         """The session with everybody who was in it."""
-        found = is_object_id(session_id) and await deps.database.fetch("session_by_id", id=session_id)
-        if not found:
+        rows = is_object_id(session_id) and await deps.database.fetch("session_with_peers", id=session_id)
+        if not rows:
             raise NotFound("session not found")
-        return await shown(deps, found[0])
+        return shown(deps.workspace, rows)
 
     return Router("/sessions", route_handlers=[list_sessions, get_session], tags=["Sessions"])

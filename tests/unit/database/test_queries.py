@@ -111,7 +111,12 @@ async def test_sessions_are_found_by_id_when_open_and_in_pages(database: Databas
         for n in range(1, 7)
     ]
     await database.commit(Unit(tuple(sessions)))
-    assert await database.fetch("session_by_id", id="3") == [sessions[2].row]
+    await put(database, PEER, ("3", "p", 31, "odd", "u", "n", "", "host", "regular", 35, "", ""))
+    alone = (None,) * 6
+    assert await database.fetch("session_with_peers", id="3") == [
+        ("3", "odd", 30, 300, "p", 31, "u", "n", "host", 35),
+    ]
+    assert await database.fetch("session_with_peers", id="4") == [("4", "even", 40, 0, *alone)]
     assert names(await database.fetch("open_sessions")) == ["4", "5", "6"]
 
     page: dict[str, Value] = {"start": "g", "limit": 10, "active": -1, "after": 0, "before": LATEST}

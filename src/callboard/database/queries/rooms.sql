@@ -51,38 +51,52 @@ WHERE id < :start
 ORDER BY id DESC
 LIMIT :limit
 
--- name: session_by_id
-SELECT id, room_id, template_id, opened_at, closed_at
-FROM session
-WHERE id = :id
-
 -- name: open_sessions
 SELECT id, room_id, template_id, opened_at, closed_at
 FROM session
 WHERE closed_at = 0
 ORDER BY id
 
+-- One row for each stay of a peer in it, and one (without a peer) for a session that nobody was in.
+-- name: session_with_peers
+SELECT session.id, session.room_id, session.opened_at, session.closed_at,
+       peer.peer_id, peer.joined_at, peer.user_id, peer.name, peer.role, peer.left_at
+FROM session LEFT JOIN peer ON peer.session_id = session.id
+WHERE session.id = :id
+ORDER BY peer.joined_at, peer.peer_id
+
+-- As session_with_peers, for `:limit` sessions.
 -- name: session_page
-SELECT id, room_id, template_id, opened_at, closed_at
-FROM session
-WHERE id < :start
-  AND (:active = -1 OR (closed_at = 0) = (:active = 1))
-  AND opened_at > :after
-  AND opened_at < :before
-ORDER BY id DESC
-LIMIT :limit
+SELECT page.id, page.room_id, page.opened_at, page.closed_at,
+       peer.peer_id, peer.joined_at, peer.user_id, peer.name, peer.role, peer.left_at
+FROM (
+    SELECT id, room_id, opened_at, closed_at
+    FROM session
+    WHERE id < :start
+      AND (:active = -1 OR (closed_at = 0) = (:active = 1))
+      AND opened_at > :after
+      AND opened_at < :before
+    ORDER BY id DESC
+    LIMIT :limit
+) AS page LEFT JOIN peer ON peer.session_id = page.id
+ORDER BY page.id DESC, peer.joined_at, peer.peer_id
 
 -- As session_page. A query of its own, because it walks another index.
 -- name: session_page_of_room
-SELECT id, room_id, template_id, opened_at, closed_at
-FROM session
-WHERE room_id = :room_id
-  AND id < :start
-  AND (:active = -1 OR (closed_at = 0) = (:active = 1))
-  AND opened_at > :after
-  AND opened_at < :before
-ORDER BY id DESC
-LIMIT :limit
+SELECT page.id, page.room_id, page.opened_at, page.closed_at,
+       peer.peer_id, peer.joined_at, peer.user_id, peer.name, peer.role, peer.left_at
+FROM (
+    SELECT id, room_id, opened_at, closed_at
+    FROM session
+    WHERE room_id = :room_id
+      AND id < :start
+      AND (:active = -1 OR (closed_at = 0) = (:active = 1))
+      AND opened_at > :after
+      AND opened_at < :before
+    ORDER BY id DESC
+    LIMIT :limit
+) AS page LEFT JOIN peer ON peer.session_id = page.id
+ORDER BY page.id DESC, peer.joined_at, peer.peer_id
 
 -- name: peers_of_session
 SELECT session_id, peer_id, joined_at, room_id, user_id, name, data, role, kind, left_at, reason, message
