@@ -214,6 +214,7 @@ class Callboard:
     endpoints: Endpoints
     dispatcher: Dispatcher
     meeting: Built | None
+    polls: PollStore
     url: str
 
     def __init__(self, settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> None:
@@ -375,6 +376,7 @@ class Callboard:
             ledger=self.ledger,
             endpoints=self.endpoints,
             codes=self.codes,
+            polls=self.polls,
             live=Backend(self.signaling.service),
             clock=self.clock,
             checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.running},

@@ -26,6 +26,7 @@ from callboard.database import Database, open_database
 from callboard.errors import NotFound
 from callboard.ledger import Ledger
 from callboard.rooms.models import Room
+from callboard.rooms.polls_store import PollStore
 from callboard.rooms.room_codes import RoomCodes
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.store import Store
@@ -198,6 +199,7 @@ async def rest(sqlite: Database) -> AsyncIterator[Rest]:
         ledger=Ledger(sqlite, account_id=workspace.id, app_id=workspace.app_id),
         endpoints=endpoints,
         codes=RoomCodes(sqlite, store, clock, secrets.token_bytes),
+        polls=PollStore(sqlite, clock, ids),
         live=live,
         clock=clock,
         checks={"database": lambda: ready["database"], "media": lambda: ready["media"]},

@@ -32,6 +32,8 @@ from callboard.api.errors import (
 )
 from callboard.api.events import events_router
 from callboard.api.health import health_handlers
+from callboard.api.poll_questions import questions_routes
+from callboard.api.polls import reading_routes, writing_routes
 from callboard.api.room_codes import listing_routes, making_routes
 from callboard.api.rooms import rooms_router
 from callboard.api.sessions import sessions_router
@@ -62,6 +64,9 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         events_router(deps),
         making_routes(deps),
         listing_routes(deps),
+        writing_routes(deps),
+        reading_routes(deps),
+        questions_routes(deps),
     ]
     v2 = Router(
         "/v2",

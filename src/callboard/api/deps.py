@@ -15,6 +15,7 @@ from callboard.clock import Clock
 from callboard.database import Database
 from callboard.ledger import Ledger
 from callboard.rooms.models import Workspace
+from callboard.rooms.polls_store import PollStore
 from callboard.rooms.room_codes import RoomCodes
 from callboard.rooms.store import Store
 from callboard.webhooks.endpoints import Endpoints
@@ -34,6 +35,7 @@ class Deps:
     ledger: Ledger
     endpoints: Endpoints
     codes: RoomCodes
+    polls: PollStore
     live: LiveRooms
     clock: Clock
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)

@@ -34,6 +34,11 @@ def clamped(limit: int) -> int:
     return max(MIN_LIMIT, min(MAX_LIMIT, limit))
 
 
+def few(limit: int) -> int:
+    """The limit that is applied where less than `MIN_LIMIT` is allowed too (platform.md §11.4 D2)."""
+    return max(1, min(MAX_LIMIT, limit))
+
+
 def cursor(start: str) -> str:
     """The id below which the page begins. Raises `Invalid`."""
     if start and not is_object_id(start):

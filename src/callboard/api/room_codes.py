@@ -18,7 +18,7 @@ from callboard.api.deps import Deps
 from callboard.api.errors import errors
 from callboard.errors import Invalid
 from callboard.events import timestamps
-from callboard.rooms.room_codes import MAX_CODES, RoomCode
+from callboard.rooms.room_codes import RoomCode
 
 DEFAULT_LIMIT = 20
 
@@ -133,7 +133,7 @@ def listing_routes(deps: Deps) -> Router:
         start: pages.Start = "",
     ) -> RoomCodePage:
         """The codes of the room, newest first."""
-        applied = max(1, min(MAX_CODES, limit))
+        applied = pages.few(limit)
         codes = after(await deps.codes.of_room(room_id), start)
         chosen = [one for one in codes if role in ("", one.role) and enabled in (None, one.enabled)]
         page, more = pages.cut(chosen, applied)

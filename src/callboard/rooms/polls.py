@@ -47,7 +47,8 @@ class Option(Snake, frozen=True, kw_only=True):
 
 
 class CorrectAnswer(Snake, frozen=True):
-    """What is right: the `options` of a choice, or a `text`. `hidden`: not shown to who may answer before the end.
+    """What is right: the `options` of a choice (all of them together, or, of a single choice, any one of them), or a
+    `text`. `hidden`: not shown to who may answer before the end.
 
     `case`: upper and lower case differ. `trim`: blanks around the text do not count.
     """
@@ -192,7 +193,7 @@ def in_order(questions: tuple[Question, ...]) -> tuple[Question, ...]:
 
 def checked(poll: Poll) -> Poll:
     """The poll. Raises `Invalid` when its questions cannot be asked: a choice without options, an answer that is none
-    of them, two right ones of a single choice, options of a question that has none."""
+    of them, options of a question that has none."""
     problems = [problem for question in poll.questions for problem in _problems(question)]
     if problems:
         raise Invalid("invalid poll", problems)
@@ -209,8 +210,6 @@ def _problems(question: Question) -> list[str]:
     known = {option.index for option in question.options}
     if not set(right) <= known:
         found.append(f"{where}.answer.options: no such option")
-    if question.type == "single-choice" and len(right) > 1:
-        found.append(f"{where}.answer.options: a single choice has one right answer at most")
     if question.answer_max_len and question.answer_min_len > question.answer_max_len:
         found.append(f"{where}.answer_min_len: is more than answer_max_len")
     return found

@@ -36,6 +36,8 @@ def is_right(question: Question, given: Given) -> bool:
     right = question.answer
     if right is None or given.skipped:
         return False
+    if question.type == "single-choice":
+        return set(given.options) <= set(right.options)
     if question.choice:
         return bool(right.options) and set(given.options) == set(right.options)
     return bool(right.text) and _plain(right, given.text) == _plain(right, right.text)

@@ -70,13 +70,19 @@ def test_questions_and_options_are_numbered_in_the_order_in_which_they_stand() -
     assert [option.index for option in made.questions[1].options] == [1, 2, 3]
 
 
+def test_of_several_right_options_of_a_single_choice_any_one_is_right() -> None:
+    options = [{"text": text} for text in "abc"]
+    quiz = poll(CHOICE | {"options": options, "answer": {"options": [1, 2]}}, type="quiz")
+    asked = quiz.questions[0]
+    assert [judged(quiz, asked, Given(options=(n,))) for n in (1, 2, 3)] == [(True, 1), (True, 1), (False, 0)]
+
+
 @pytest.mark.parametrize(
     "body",
     [
         CHOICE | {"options": []},
         SHORT | {"options": [{"text": "a"}]},
         CHOICE | {"answer": {"options": [3]}},
-        CHOICE | {"answer": {"options": [1, 2]}},
         SHORT | {"answer_min_len": 9, "answer_max_len": 3},
     ],
 )
