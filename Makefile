@@ -42,6 +42,7 @@ bench: $(VENV)/dev.stamp ## Measure delivery and join latency, as ratios (some m
 
 docs: $(VENV)/dev.stamp ## Write the generated pages of the docs anew (a test compares them)
 	$(BIN)/callboard events docs
+	$(BIN)/callboard reference
 
 meeting: ## Build the meeting page (needs Node; the server runs without it)
 	scripts/build-meeting.sh

@@ -60,9 +60,11 @@ from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints, sealed_endpoint
 from callboard.webhooks.guard import Policy, parse_network
 from callboard.webhooks.outlet import Settings as DeliverySettings
+from callboard.webhooks.ping import Pinger
 from callboard.webhooks.resolver import Resolver
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
+from callboard.webhooks.tls import system_context
 from callboard.webhooks.vault_file import open_vault
 
 log = logging.getLogger("callboard")
@@ -213,6 +215,7 @@ class Callboard:
     signaling: Signaling
     endpoints: Endpoints
     dispatcher: Dispatcher
+    pinger: Pinger
     meeting: Built | None
     polls: PollStore
     url: str
@@ -263,13 +266,17 @@ class Callboard:
         await self.endpoints.load()
         resolver = Resolver(policy)
         parts.callback(resolver.close)
+        delivery, tls = delivery_settings(self.settings), system_context()
+        workspace = self.workspace
+        self.pinger = Pinger(workspace.id, workspace.app_id, self.clock, self.ids, delivery.sender, tls, resolver)
         self.dispatcher = Dispatcher(
             self.database,
             self.ledger,
             self.endpoints,
             clock=self.clock,
             random=random.SystemRandom(),
-            settings=delivery_settings(self.settings),
+            settings=delivery,
+            tls=tls,
             resolve_and_vet=resolver,
         )
         await self.dispatcher.start()
@@ -375,6 +382,7 @@ class Callboard:
             store=self.store,
             ledger=self.ledger,
             endpoints=self.endpoints,
+            pinger=self.pinger,
             codes=self.codes,
             polls=self.polls,
             live=Backend(self.signaling.service),

@@ -21,7 +21,7 @@ from callboard.api.app import api
 from callboard.api.deps import Deps
 from callboard.api.live import PeerView, SessionView
 from callboard.auth.tokens import Tokens
-from callboard.clock import NANOSECONDS, RandomIds
+from callboard.clock import NANOSECONDS, RandomIds, SystemClock
 from callboard.database import Database, open_database
 from callboard.errors import NotFound
 from callboard.ledger import Ledger
@@ -31,6 +31,9 @@ from callboard.rooms.room_codes import RoomCodes
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.store import Store
 from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.ping import Pinger
+from callboard.webhooks.sender import SenderSettings
+from callboard.webhooks.tls import system_context
 
 NOW = 1_800_000_000 * NANOSECONDS
 
@@ -198,6 +201,9 @@ async def rest(sqlite: Database) -> AsyncIterator[Rest]:
         store=store,
         ledger=Ledger(sqlite, account_id=workspace.id, app_id=workspace.app_id),
         endpoints=endpoints,
+        pinger=Pinger(
+            workspace.id, workspace.app_id, SystemClock(), ids, SenderSettings(timeout=5.0), system_context()
+        ),
         codes=RoomCodes(sqlite, store, clock, secrets.token_bytes),
         polls=PollStore(sqlite, clock, ids),
         live=live,

@@ -108,7 +108,7 @@ async def test_an_endpoint_that_is_not_there_is_404(rest: Any) -> None:
         ({"url": "https://a.example", "headers": {"X": 1}}, "headers.X: must be a text"),
         ({"url": "https://a.example", "enable": True}, "enable: there is no such key; did you mean enabled?"),
         ({"url": "https://a.example", "secrets": ["short"]}, "secrets"),
-        ({"url": "https://a.example", "events": ["peer.jion.*"]}, "events[0]: 'peer.jion.*' is no event"),
+        ({"url": "https://a.example", "events": ["peer.jion.*"]}, "events[0]: unknown event type 'peer.jion.*'"),
         ({"url": "https://a.example", "events": "peer.*"}, "events: must be a list"),
         ({"url": "https://a.example", "room_id": "x"}, "room_id: must be 24 hexadecimal digits"),
         ({"url": "https://a.example", "room_id": ABSENT}, "room_id: there is no room with this id"),

@@ -40,6 +40,7 @@ from callboard.api.sessions import sessions_router
 from callboard.api.template_parts import parts_routes, roles_routes
 from callboard.api.templates import templates_router
 from callboard.api.token_exchange import exchange_handlers
+from callboard.api.webhook_attempts import attempts_router
 from callboard.api.webhook_endpoints import endpoints_router
 from callboard.api.webhook_keys import key_handlers
 from callboard.errors import Refusal
@@ -61,6 +62,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         acting_routes(deps),
         sessions_router(deps),
         endpoints_router(deps),
+        attempts_router(deps),
         events_router(deps),
         making_routes(deps),
         listing_routes(deps),

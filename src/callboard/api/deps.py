@@ -19,6 +19,7 @@ from callboard.rooms.polls_store import PollStore
 from callboard.rooms.room_codes import RoomCodes
 from callboard.rooms.store import Store
 from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.ping import Pinger
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Deps:
     store: Store
     ledger: Ledger
     endpoints: Endpoints
+    pinger: Pinger
     codes: RoomCodes
     polls: PollStore
     live: LiveRooms

@@ -54,6 +54,11 @@ class Event(Generic[P_co]):
         """Whether it is sent again because somebody asked for it."""
         return self.envelope.is_replay is True
 
+    @property
+    def is_test(self) -> bool:
+        """Whether nothing happened: somebody tries whether their receiver works."""
+        return self.envelope.is_test is True
+
 
 def parse(body: bytes) -> Envelope[Payload]:
     """The event in a body that was verified. Raises `UnreadableEvent`."""

@@ -24,6 +24,7 @@ from callboard.events.envelope import (
     decode,
     encode,
     envelope_of,
+    marked_as_test,
     replayed,
 )
 from callboard.events.hls import (
@@ -181,6 +182,7 @@ __all__ = [
     "envelope_of",
     "event_type",
     "json_schema",
+    "marked_as_test",
     "matching",
     "parse",
     "precise",

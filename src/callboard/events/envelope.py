@@ -24,7 +24,7 @@ P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
 
 class Envelope(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
-    """One event. All keys are always sent (A1, A2), `is_replay` only where it is true (A14).
+    """One event. All keys are always sent (A1, A2), `is_replay` and `is_test` only where they are true (A14).
 
     `app_id` and `template_id` may be missing in what is read: most samples of the seed lack them.
     """
@@ -54,6 +54,13 @@ class Envelope(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
     data: P_co
     is_replay: (
         Annotated[bool, Meta(description="Present and true if this delivery is a replay.", examples=[True])] | UnsetType
+    ) = UNSET
+    is_test: (
+        Annotated[
+            bool,
+            Meta(description="Present and true if nothing happened: somebody tries their receiver.", examples=[True]),
+        ]
+        | UnsetType
     ) = UNSET
 
 
@@ -99,6 +106,11 @@ def decode(body: bytes) -> Envelope[Payload]:
 def replayed(body: bytes) -> bytes:
     """`body`, which `encode` returned, marked as a replay; the same event in all else (A14)."""
     return body[:-1] + b',"is_replay":true}'
+
+
+def marked_as_test(body: bytes) -> bytes:
+    """`body`, which `encode` returned, marked as an event of something that did not happen."""
+    return body[:-1] + b',"is_test":true}'
 
 
 def envelope_of(payload: type[Payload]) -> type[Envelope[Payload]]:

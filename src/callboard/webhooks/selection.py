@@ -10,15 +10,13 @@ into a table that is made once per list of patterns.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
 
-from callboard.events import CATALOGUE
+from callboard.events import CATALOGUE, UnknownEventType, matching
 from callboard.ledger import Recorded
 
 MAX_PATTERNS: Final = 64
@@ -51,23 +49,20 @@ class Selection(Struct, frozen=True, kw_only=True, omit_defaults=True):
                 return False
         elif event.hook:
             return False
-        return not self.events or selects(self.events, event.type)
+        return not self.events or event.type in selected(self.events)
 
 
-@lru_cache(maxsize=4096)
-def selects(patterns: tuple[str, ...], event_type: str) -> bool:
-    """Whether a list of patterns selects the type; their order makes no difference.
+@lru_cache(maxsize=1024)
+def selected(patterns: tuple[str, ...]) -> frozenset[str]:
+    """The types that a list of patterns selects; their order makes no difference.
 
     In a pattern `*` stands for any characters, dots too. One with `!` in front leaves out what it matches, whatever the
-    others say; if there are only such, everything else is selected.
+    others say; if there are only such, everything else is selected. Raises `UnknownEventType` for one that matches
+    nothing.
     """
-    wanted = [pattern for pattern in patterns if not pattern.startswith("!")]
-    unwanted = [pattern[1:] for pattern in patterns if pattern.startswith("!")]
-    return (not wanted or _any_matches(wanted, event_type)) and not _any_matches(unwanted, event_type)
-
-
-def _any_matches(patterns: Iterable[str], event_type: str) -> bool:
-    return any(fnmatchcase(event_type, pattern) for pattern in patterns)
+    wanted = [matching(pattern) for pattern in patterns if not pattern.startswith("!")]
+    unwanted = [matching(pattern[1:]) for pattern in patterns if pattern.startswith("!")]
+    return frozenset(CATALOGUE if not wanted else ()).union(*wanted).difference(*unwanted)
 
 
 def problems(selection: Selection) -> Iterator[str]:
@@ -86,7 +81,7 @@ def _events_problems(events: Sequence[str]) -> Iterator[str]:
         return
     wrong = [f"events[{index}]: {problem}" for index, event in enumerate(events) if (problem := _problem(event))]
     yield from wrong
-    if not wrong and not any(selects(tuple(events), name) for name in CATALOGUE):
+    if events and not wrong and not selected(tuple(events)):
         yield "events: leaves out every event: to send none, disable the endpoint"
 
 
@@ -96,9 +91,8 @@ def _problem(pattern: str) -> str:
             "must be the name of an event (peer.join.success) or a pattern with * (peer.*, *.failure), with ! in front"
             f" to leave out what it matches; at most {MAX_PATTERN} characters"
         )
-    bare = pattern.removeprefix("!")
-    if any(fnmatchcase(name, bare) for name in CATALOGUE):
-        return ""
-    near = get_close_matches(bare, CATALOGUE, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(CATALOGUE)}"
-    return f"{pattern!r} is no event and matches none; {hint}"
+    try:
+        matching(pattern.removeprefix("!"))
+    except UnknownEventType as error:
+        return str(error) if error.near else f"{error}; there are {', '.join(CATALOGUE)}"
+    return ""

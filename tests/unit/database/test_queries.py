@@ -47,6 +47,10 @@ async def test_every_query_runs(database: Database) -> None:
         "upto": 0,
         "since": 0,
         "until": 0,
+        "at": 0,
+        "number": 0,
+        "accepted": 0,
+        "given_up": 0,
     }
     for query in queries().values():
         rows = await database.fetch(query.name, **{name: values.get(name, "x") for name in query.parameters})

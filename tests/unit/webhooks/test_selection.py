@@ -6,19 +6,22 @@ import secrets
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from callboard.errors import Invalid
 from callboard.events import CATALOGUE
 from callboard.ledger import Recorded
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest, changed_endpoint, new_endpoint
-from callboard.webhooks.selection import MAX_PATTERNS, Selection, selects
+from callboard.webhooks.selection import MAX_PATTERNS, Selection, selected
 
 ROOM, OTHER_ROOM = "a" * 24, "b" * 24
 TEMPLATE, OTHER_TEMPLATE = "c" * 24, "d" * 24
 NAMES = st.sampled_from(sorted(CATALOGUE))
-PATTERNS = st.text("peron.*", min_size=1, max_size=12)
+PATTERNS = st.one_of(
+    st.text("peron.*", min_size=1, max_size=12),
+    st.builds(lambda name, a, b: f"{name[:a]}*{name[b:]}", NAMES, st.integers(0, 30), st.integers(0, 30)),
+)
 
 
 def event(kind: str = "peer.join.success", *, room: str = ROOM, template: str = TEMPLATE, hook: str = "") -> Recorded:
@@ -49,25 +52,28 @@ def test_an_endpoint_that_was_told_nothing_is_sent_every_event(name: str) -> Non
     assert made().wants(event(name))
 
 
-@given(NAMES, PATTERNS)
-def test_a_star_stands_for_any_characters_and_everything_else_for_itself(name: str, pattern: str) -> None:
-    assert selects((pattern,), name) == matches(name, pattern)
-    assert selects((f"!{pattern}",), name) != matches(name, pattern)
+@given(PATTERNS)
+def test_a_star_stands_for_any_characters_and_everything_else_for_itself(pattern: str) -> None:
+    expected = {name for name in CATALOGUE if matches(name, pattern)}
+    assume(expected)
+    assert selected((pattern,)) == expected
+    assert selected((f"!{pattern}",)) == CATALOGUE.keys() - expected
 
 
-@given(NAMES, st.lists(st.tuples(st.booleans(), PATTERNS), max_size=6), st.randoms())
-def test_what_is_left_out_wins_and_order_makes_no_difference(
-    name: str, patterns: list[tuple[bool, str]], random: Any
-) -> None:
+@given(st.lists(st.tuples(st.booleans(), PATTERNS), max_size=6), st.randoms())
+def test_what_is_left_out_wins_and_order_makes_no_difference(patterns: list[tuple[bool, str]], random: Any) -> None:
+    patterns = [one for one in patterns if any(matches(name, one[1]) for name in CATALOGUE)]
     texts = [("!" if negated else "") + pattern for negated, pattern in patterns]
     wanted = [pattern for negated, pattern in patterns if not negated]
     unwanted = [pattern for negated, pattern in patterns if negated]
-    expected = (not wanted or any(matches(name, one) for one in wanted)) and not any(
-        matches(name, one) for one in unwanted
-    )
-    assert selects(tuple(texts), name) == expected
+    expected = {
+        name
+        for name in CATALOGUE
+        if (not wanted or any(matches(name, one) for one in wanted)) and not any(matches(name, one) for one in unwanted)
+    }
+    assert selected(tuple(texts)) == expected
     random.shuffle(texts)
-    assert selects(tuple(texts), name) == expected
+    assert selected(tuple(texts)) == expected
 
 
 @pytest.mark.parametrize(
@@ -127,9 +133,9 @@ def test_naming_the_one_lets_go_of_the_other() -> None:
 @pytest.mark.parametrize(
     ("events", "said"),
     [
-        (["peer.jion.success"], "events[0]: 'peer.jion.success' is no event and matches none; did you mean peer.join"),
-        (["peer.*", "x"], "events[1]: 'x' is no event and matches none; there are session.open.success, session.close"),
-        (["peer.*", "!pier.*"], "events[1]: '!pier.*' is no event"),
+        (["peer.jion.success"], "events[0]: unknown event type 'peer.jion.success' (did you mean peer.join.success or"),
+        (["peer.*", "x"], "events[1]: unknown event type 'x'; there are session.open.success, session.close"),
+        (["peer.*", "!pier.*"], "events[1]: unknown event type 'pier.*'"),
         ([""], "events[0]: must be the name of an event (peer.join.success) or a pattern with *"),
         (["Peer.*"], "events[0]: must be the name"),
         (["peer.[jl]*"], "events[0]: must be the name"),
@@ -150,8 +156,3 @@ def test_a_wrong_list_of_events_is_refused_with_what_is_allowed(events: list[str
 def test_a_wrong_id_is_refused(id_: str) -> None:
     assert refused(room_id=id_) == ('room_id: must be 24 hexadecimal digits, or "" for none',)
     assert refused(template_id=id_) == ('template_id: must be 24 hexadecimal digits, or "" for none',)
-
-
-@given(st.text("!*", max_size=64).map(lambda stars: stars + "z"), NAMES)
-def test_no_pattern_takes_long(pattern: str, name: str) -> None:
-    assert not selects((pattern.lstrip("!"),), name)
