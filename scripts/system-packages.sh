@@ -9,6 +9,7 @@ need() { # need PACKAGE FILE: PACKAGE is installed unless FILE is there
 need janus /usr/bin/janus
 need janus-tools /usr/bin/janus-pp-rec
 need ffmpeg /usr/bin/ffmpeg
+need fonts-dejavu-core /usr/share/fonts/truetype/dejavu/DejaVuSans.ttf
 python3 -c 'import ensurepip, venv' 2>/dev/null || want="$want python3-venv"
 if [ "${1:-run}" = test ]; then
   need postgresql /usr/lib/postgresql

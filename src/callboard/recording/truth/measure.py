@@ -15,7 +15,7 @@ from statistics import median
 from callboard.recording.truth.hearing import Heard
 from callboard.recording.truth.numbers import percentile, slope
 from callboard.recording.truth.placing import Placed, place_picture, place_sound
-from callboard.recording.truth.report import Expected, Picture, Published, Publisher, Skew, Sound, Stretch
+from callboard.recording.truth.report import Expected, Picture, Published, Publisher, Skew, SkewAt, Sound, Stretch
 from callboard.recording.truth.spans import Span, common, lacking, length, union
 from callboard.recording.truth.watching import Seen
 
@@ -43,32 +43,32 @@ def measure(
         if placed:
             media += placed
             leading.append(placed[0])
-            skew, drift = skew_of(picture, sound)
+            skews = skews_of(picture, sound)
+            growth = slope([one.at for one in skews], [one.ms for one in skews])
             promised = sent.get(publisher)
             publishers.append(
                 Publisher(
                     publisher=publisher,
                     picture=_picture(seen[publisher], picture, promised, expected.starts_at) if picture else None,
                     sound=_sound(sound, promised, expected.starts_at) if sound else None,
-                    skew=skew,
-                    drift_ms_per_minute=drift,
+                    skew=_skew([one.ms / 1000 for one in skews]),
+                    drift_ms_per_minute=None if growth is None else growth * 60,
+                    skews=skews,
                 )
             )
     return publishers, media, skew_between(leading)
 
 
-def skew_of(picture: Placed | None, sound: Placed | None) -> tuple[Skew | None, float | None]:
-    """How much later than its picture the sound comes, and how fast that grows (milliseconds per minute)."""
+def skews_of(picture: Placed | None, sound: Placed | None) -> list[SkewAt]:
+    """How much later than its picture the sound comes, at each burst with pictures around it."""
     if picture is None or sound is None:
-        return None, None
-    instants, skews = [], []
+        return []
+    skews = []
     for at, offset in zip(sound.offsets.at, sound.offsets.offset, strict=True):
         shown = picture.offsets.near(at, _AROUND)
         if shown is not None:
-            instants.append(at)
-            skews.append(offset - shown)
-    growth = slope(instants, skews)
-    return _skew(skews), None if growth is None else growth * 60_000
+            skews.append(SkewAt(at, 1000 * (offset - shown)))
+    return skews
 
 
 def skew_between(media: Sequence[Placed]) -> Skew | None:

@@ -20,7 +20,7 @@ from callboard.recording.truth.watching import Seen
 
 _TOLERATED = 2.5  # frames: a longer step from one frame's clock to the next is a piece that is missing
 _STRAY = 2.0  # seconds: a burst whose offset is this far from the others' was something else
-_SHORTEST = 0.03  # seconds: a shorter whiff of a pilot is the edge of another sound
+_SHORTEST = 0.08  # seconds: a shorter whiff of a pilot is the edge of another sound
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,14 +104,22 @@ class Sound(msgspec.Struct, frozen=True, kw_only=True):
     pace_ms_per_minute: float | None
 
 
+class SkewAt(msgspec.Struct, frozen=True):
+    """The skew that was measured at one file time."""
+
+    at: float
+    ms: float
+
+
 class Publisher(msgspec.Struct, frozen=True, kw_only=True):
-    """One publisher in the file. `drift_ms_per_minute` is how fast the skew grows."""
+    """One publisher in the file. `drift_ms_per_minute` is how fast the skew grows, `skews` what `skew` is made of."""
 
     publisher: int
     picture: Picture | None = None
     sound: Sound | None = None
     skew: Skew | None = None
     drift_ms_per_minute: float | None = None
+    skews: list[SkewAt] = []
 
 
 class Duration(msgspec.Struct, frozen=True, kw_only=True):
