@@ -13,7 +13,7 @@ demo: $(VENV)/run.stamp ## Install what is missing and watch real peers, real me
 	$(BIN)/callboard demo
 
 test: $(VENV)/dev.stamp lint ## Set up, lint, and run every test
-	$(BIN)/pytest
+	scripts/test.sh
 
 lint: $(VENV)/dev.stamp ## ruff, formatting, strict types
 	$(BIN)/ruff check .
