@@ -31,7 +31,7 @@ from callboard.testing.facts import joined
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
-from callboard.webhooks.outlet import Settings
+from callboard.webhooks.gauges import Settings
 from callboard.webhooks.sender import SenderSettings
 
 PRODUCERS = 256

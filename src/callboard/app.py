@@ -58,9 +58,10 @@ from callboard.signaling.socket import Limits
 from callboard.signaling.turn import Turn
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints, sealed_endpoint
+from callboard.webhooks.gauges import Settings as DeliverySettings
 from callboard.webhooks.guard import Policy, parse_network
-from callboard.webhooks.outlet import Settings as DeliverySettings
 from callboard.webhooks.ping import Pinger
+from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.resolver import Resolver
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
@@ -117,12 +118,18 @@ def delivery_settings(settings: Settings) -> DeliverySettings:
         tail_factor=webhooks.retry_factor,
         tail_most=webhooks.retry_most_seconds,
         jitter=webhooks.retry_jitter,
-        give_up_after=webhooks.give_up_after_seconds,
+        give_up_after=webhooks.park_after_seconds,
+    )
+    health = HealthPolicy(
+        probe_first=webhooks.probe_first_seconds,
+        probe_most=webhooks.probe_most_seconds,
+        jitter=webhooks.retry_jitter,
+        disable_after=webhooks.disable_after_seconds,
     )
     sender = SenderSettings(
         timeout=webhooks.timeout_seconds, connections=webhooks.connections, idle=webhooks.idle_seconds
     )
-    return DeliverySettings(retry=retry, sender=sender)
+    return DeliverySettings(retry=retry, health=health, sender=sender)
 
 
 def delivery_policy(settings: Settings, port: int) -> Policy:

@@ -166,9 +166,30 @@ class Webhooks(Section, frozen=True):
     retry_jitter: Annotated[
         float, Meta(ge=0, lt=1, description="Each delay is changed by at most this part of it, at random.")
     ] = 0.2
-    give_up_after_seconds: Annotated[
-        float, Meta(ge=0, description="How old an event gets before it is given up for an endpoint.")
-    ] = 259_200.0
+    park_after_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="How long an event is tried at an endpoint that accepts others. Then it is parked, and the"
+            " events behind it go on.",
+        ),
+    ] = 3600.0
+    probe_first_seconds: Annotated[
+        float,
+        Meta(
+            gt=0,
+            description="An endpoint that accepts nothing is paused, and keeps its events. The delay before the first"
+            " probe; each further one is twice as long.",
+        ),
+    ] = 15.0
+    probe_most_seconds: Annotated[float, Meta(gt=0, description="The longest delay between two probes.")] = 300.0
+    disable_after_seconds: Annotated[
+        float,
+        Meta(
+            ge=0,
+            description="An endpoint that has accepted nothing for so long is disabled; its events are kept. 0: never.",
+        ),
+    ] = 432_000.0
     timeout_seconds: Annotated[
         float, Meta(gt=0, le=300, description="How long one attempt may take, from resolving the name on.")
     ] = 15.0
@@ -334,6 +355,8 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
         yield Problem(("media", missing), "must be set: a TURN server and the secret shared with it belong together")
     if webhooks.retry_most_seconds < webhooks.retry_first_seconds:
         yield Problem(("webhooks", "retry_most_seconds"), "must be at least retry_first_seconds")
+    if webhooks.probe_most_seconds < webhooks.probe_first_seconds:
+        yield Problem(("webhooks", "probe_most_seconds"), "must be at least probe_first_seconds")
     for network in webhooks.allowed_networks:
         try:
             parse_network(network)

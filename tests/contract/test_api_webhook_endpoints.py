@@ -24,6 +24,7 @@ async def test_a_new_endpoint_shows_its_secret_and_never_again(rest: Any) -> Non
         "url": "https://a.example/hook?x=1",
         "headers": {"X-Key": "********"},
         "enabled": False,
+        "paused": False,
         "description": "billing",
         "template_id": "",
         "room_id": "",
@@ -119,3 +120,18 @@ async def test_a_wrong_endpoint_is_refused_with_its_place(rest: Any, body: dict[
     answer = await rest.post("/v2/webhook-endpoints", body, 400)
     assert any(detail.startswith(place) for detail in answer["details"]), answer
     assert (await rest.get("/v2/webhook-endpoints"))["data"] == []
+
+
+async def test_an_endpoint_is_paused_and_resumed(rest: Any) -> None:
+    made = await rest.post("/v2/webhook-endpoints", {"url": "https://a.example/"})
+    path = f"/v2/webhook-endpoints/{made['id']}"
+    paused = await rest.post(f"{path}/pause", None)
+    assert (paused["paused"], paused["enabled"], (await rest.get(path))["paused"]) == (True, True, True)
+    assert (await rest.post(f"{path}/resume", None))["paused"] is False
+    await rest.post(path, {"enabled": False})
+    refused = await rest.post(f"{path}/resume", None, 409)
+    assert refused["details"] == ["enabled: enable it, and its events are sent"]
+    for action in ("pause", "resume"):
+        assert (await rest.post(f"/v2/webhook-endpoints/{ABSENT}/{action}", None, 404))["message"] == (
+            "endpoint not found"
+        )

@@ -51,12 +51,13 @@ class TlsResponse(Struct, frozen=True, kw_only=True):
 
 
 class EndpointResponse(Struct, frozen=True, kw_only=True):
-    """An endpoint. While it is not enabled, its events wait."""
+    """An endpoint. While it is not enabled, or is paused, its events wait."""
 
     id: str
     url: str
     headers: dict[str, str]
     enabled: bool
+    paused: bool
     description: str
     template_id: Annotated[str, Meta(description='Only events of this template\'s rooms are sent. "": of all.')]
     room_id: Annotated[str, Meta(description='Only this room\'s events are sent. "": those of all.')]
@@ -89,6 +90,7 @@ def shown(endpoint: Endpoint, keys: Sequence[SigningKey]) -> EndpointResponse:
         url=endpoint.url,
         headers=dict.fromkeys(endpoint.headers, MASK),
         enabled=endpoint.enabled,
+        paused=endpoint.paused,
         description=endpoint.description,
         template_id=endpoint.selection.template_id,
         room_id=endpoint.selection.room_id,
@@ -201,6 +203,30 @@ def endpoints_router(deps: Deps) -> Router:
         endpoint = await deps.endpoints.rotate(endpoint_id, data.overlap_seconds)
         return changed(endpoint, keys_of(endpoint), before.secrets)
 
+    @post(
+        "/{endpoint_id:str}/pause",
+        status_code=200,
+        operation_id="pause_webhook_endpoint",
+        summary="Send nothing to a webhook endpoint until it is resumed",
+        responses=errors(404),
+    )
+    async def pause(endpoint_id: FromPath[str]) -> EndpointResponse:
+        """Its events wait, and are sent in order when it is resumed. Attempts that are under way end."""
+        endpoint = await deps.endpoints.pause(endpoint_id)
+        return shown(endpoint, keys_of(endpoint))
+
+    @post(
+        "/{endpoint_id:str}/resume",
+        status_code=200,
+        operation_id="resume_webhook_endpoint",
+        summary="Send to a webhook endpoint again",
+        responses=errors(404, 409),
+    )
+    async def resume(endpoint_id: FromPath[str]) -> EndpointResponse:
+        """Also for an endpoint that is held back because it failed: it is tried at once. A disabled one: 409."""
+        endpoint = await deps.endpoints.resume(endpoint_id)
+        return shown(endpoint, keys_of(endpoint))
+
     @delete(
         "/{endpoint_id:str}",
         operation_id="delete_webhook_endpoint",
@@ -211,5 +237,5 @@ def endpoints_router(deps: Deps) -> Router:
         """Delete the endpoint: events that wait for it are not sent any more."""
         await deps.endpoints.delete(endpoint_id)
 
-    handlers = [create, list_endpoints, get_endpoint, update, rotate, delete_endpoint]
+    handlers = [create, list_endpoints, get_endpoint, update, rotate, pause, resume, delete_endpoint]
     return Router("/webhook-endpoints", route_handlers=handlers, tags=["Webhook endpoints"])

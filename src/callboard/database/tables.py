@@ -113,6 +113,45 @@ DELIVERY_CURSOR = _table(
 )
 """How far one lane has come: the last `seq` of the stream that is done with, and that event's position."""
 
+ENDPOINT_HEALTH = _table(
+    "endpoint_health",
+    1,
+    endpoint_id=TEXT,
+    phase=TEXT,
+    failing_since=BIGINT,
+    opened_at=BIGINT,
+    closed_at=BIGINT,
+    due_at=BIGINT,
+    probes=BIGINT,
+    warned=BIGINT,
+    parked=BOOLEAN,
+)
+"""What `webhooks/health.py` must know of an endpoint after a restart. No row: it has been well all the time."""
+
+PARKED_EVENT = _table(
+    "parked_event",
+    2,
+    endpoint_id=TEXT,
+    event_id=TEXT,
+    stream=TEXT,
+    seq=BIGINT,
+    type=TEXT,
+    at=BIGINT,
+    attempts=BIGINT,
+    status=BIGINT,
+    error=TEXT,
+)
+"""An event that was given up for an endpoint (`webhooks/parking.py`), until it is replayed."""
+
+DELIVERY_GAP = _table(
+    "delivery_gap",
+    3,
+    endpoint_id=TEXT,
+    stream=TEXT,
+    seq=BIGINT,
+)
+"""That one was left out, until a later delivery of the stream has told the endpoint."""
+
 ATTEMPT = _table(
     "attempt",
     3,
@@ -336,6 +375,7 @@ CAPTURED_SEGMENT = _table(
 TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
     *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT, REQUEST_HEAD),
+    *(ENDPOINT_HEALTH, PARKED_EVENT, DELIVERY_GAP),
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
     *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT),

@@ -22,8 +22,10 @@ from callboard.errors import NotFound
 from callboard.ledger import Ledger, Recorded
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.gauges import Gauges, Settings
+from callboard.webhooks.health import Health, Signal
 from callboard.webhooks.journal import Journal
-from callboard.webhooks.outlet import Gauges, Outlet, Settings
+from callboard.webhooks.outlet import Outlet
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.retry import Random
 from callboard.webhooks.tls import system_context
@@ -141,19 +143,28 @@ class Dispatcher:
 
     def _gone(self, endpoint_id: str) -> None:
         """The endpoint answered 410: nothing more is sent to it. Its events wait, should it be enabled again."""
+        self._start_disabling(endpoint_id, "it answered 410 Gone")
+
+    def _told(self, endpoint_id: str, signal: Signal, health: Health) -> None:
+        """How an endpoint is doing has changed."""
+        log.warning("endpoint %s: %s (%s)", endpoint_id, signal, health.phase)
+        if signal is Signal.DISABLE:
+            self._start_disabling(endpoint_id, "it has accepted nothing for too long")
+
+    def _start_disabling(self, endpoint_id: str, reason: str) -> None:
         endpoint = self._endpoints.get(endpoint_id)
         if endpoint is not None and endpoint.enabled and endpoint_id not in self._disabling:
             self._disabling.add(endpoint_id)
-            self._background.start(self._disable(endpoint_id))
+            self._background.start(self._disable(endpoint_id, reason))
 
-    async def _disable(self, endpoint_id: str) -> None:
+    async def _disable(self, endpoint_id: str, reason: str) -> None:
         try:
             await self._endpoints.update(endpoint_id, EndpointRequest(enabled=False))
         except NotFound:
             return  # deleted meanwhile
         finally:
             self._disabling.discard(endpoint_id)
-        log.warning("endpoint %s is disabled: it answered 410 Gone", endpoint_id)
+        log.warning("endpoint %s is disabled: %s", endpoint_id, reason)
 
     async def _settle_in_time(self, endpoint_id: str) -> None:
         try:
@@ -195,6 +206,7 @@ class Dispatcher:
             tls=self._tls,
             hungry=self._hungry.set,
             gone=lambda: self._gone(endpoint.id),
+            tell=lambda signal, health: self._told(endpoint.id, signal, health),
             resolve_and_vet=self._resolve,
         )
         self._outlets[endpoint.id] = outlet  # before it is open: it must miss nothing that is committed meanwhile

@@ -65,7 +65,8 @@ class Endpoint(Struct, frozen=True, kw_only=True):
 
     `tls` is whom we trust there and who we say we are, where that is not as usual. `selection` says which events.
 
-    While it is not `enabled` nothing is sent, and its events wait. Instants are nanoseconds since the epoch
+    While it is not `enabled`, or is `paused`, nothing is sent, and its events wait: an endpoint that failed for too
+    long is not enabled any more, somebody who wants it to rest pauses it. Instants are nanoseconds since the epoch
     (UTC).
     """
 
@@ -79,6 +80,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     updated_at: int
     tls: Identity = Identity()
     selection: Selection = Selection()
+    paused: bool = False
 
     def wants(self, event: Recorded) -> bool:
         """Whether `event` is to be sent there."""
@@ -113,6 +115,7 @@ class EndpointRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     template_id: str | UnsetType = UNSET
     room_id: str | UnsetType = UNSET
     events: Sequence[str] | UnsetType = UNSET
+    paused: bool | UnsetType = UNSET
 
     def __repr__(self) -> str:
         return f"EndpointRequest(url={self.url!r})"
@@ -129,6 +132,7 @@ class _Document(Struct, frozen=True, kw_only=True):
     description: str
     sealed: str = ""
     selection: Selection = Selection()
+    paused: bool = False
 
 
 class _Private(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -180,6 +184,7 @@ def changed_endpoint(
         updated_at=now,
         tls=endpoint.tls if request.tls is UNSET else request.tls,
         selection=chosen,
+        paused=endpoint.paused if request.paused is UNSET else request.paused,
     )
 
 
@@ -201,6 +206,7 @@ def endpoint_row(endpoint: Endpoint, vault: Vault | None = None) -> Put:
         description=endpoint.description,
         sealed=sealed,
         selection=endpoint.selection,
+        paused=endpoint.paused,
     )
     shown = msgspec.to_builtins(document) | ({} if vault else msgspec.to_builtins(private))
     return Put(ENDPOINT, (endpoint.id, msgspec.json.encode(shown).decode(), endpoint.created_at, endpoint.updated_at))
@@ -227,6 +233,7 @@ def endpoint_of(row: Row, vault: Vault | None = None) -> Endpoint:
         updated_at=updated_at,
         tls=private.tls,
         selection=document.selection,
+        paused=document.paused,
     )
 
 

@@ -20,7 +20,7 @@ from msgspec import UNSET
 
 from callboard.clock import Clock, Ids
 from callboard.database import Database, Delete, Put, Unit
-from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK, ENDPOINT
+from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK, ENDPOINT, ENDPOINT_HEALTH
 from callboard.errors import Conflict, Invalid, NotFound
 from callboard.webhooks import keys
 from callboard.webhooks.endpoint import (
@@ -34,8 +34,10 @@ from callboard.webhooks.endpoint import (
     sealed_with,
 )
 from callboard.webhooks.guard import Policy
+from callboard.webhooks.health import healthy
 from callboard.webhooks.hosts import url_problem
 from callboard.webhooks.keys import SigningKey
+from callboard.webhooks.parking import forget
 from callboard.webhooks.selection import Selection
 from callboard.webhooks.tls import Identity, IdentityError, context_for
 from callboard.webhooks.vault import Vault
@@ -130,6 +132,19 @@ class Endpoints:
         """
         return await self._whole(self._rotate(endpoint_id, overlap_seconds))
 
+    async def pause(self, endpoint_id: str) -> Endpoint:
+        """Nothing is sent to the endpoint until it is resumed; its events wait. Raises `NotFound`."""
+        return await self._whole(self._update(endpoint_id, EndpointRequest(paused=True)))
+
+    async def resume(self, endpoint_id: str) -> Endpoint:
+        """The endpoint is not paused any more; and what its failures made us wait for is not waited for.
+
+        Raises `NotFound`, `Conflict` if it is not enabled.
+        """
+        if self._found(endpoint_id).enabled:
+            return await self._whole(self._update(endpoint_id, EndpointRequest(paused=False)))
+        raise Conflict("the endpoint is disabled", ("enabled: enable it, and its events are sent",))
+
     async def delete(self, endpoint_id: str) -> None:
         """The endpoint and how far it has come are gone; the attempts made for it stay. Raises `NotFound`."""
         await self._whole(self._delete(endpoint_id))
@@ -160,15 +175,15 @@ class Endpoints:
                 await self._check_selection(endpoint.selection)
             if request.url is not UNSET:  # else one that leads where it must not by now could not even be disabled
                 self._vet(endpoint)
-            return await self._put(endpoint)
+            return await self._put(endpoint, *([healthy(endpoint_id, now)] if endpoint.enabled > found.enabled else []))
 
     async def _rotate(self, endpoint_id: str, overlap_seconds: float) -> Endpoint:
         async with self._changing:
             found, now = self._found(endpoint_id), self._clock.now()
             return await self._put(rotated_endpoint(found, overlap_seconds, self._random_bytes, now))
 
-    async def _put(self, endpoint: Endpoint) -> Endpoint:
-        await self._database.commit(Unit((endpoint_row(endpoint, self._vault),)))
+    async def _put(self, endpoint: Endpoint, *more: Put) -> Endpoint:
+        await self._database.commit(Unit((endpoint_row(endpoint, self._vault), *more)))
         self._endpoints[endpoint.id] = endpoint
         self._tell(endpoint.id)
         return endpoint
@@ -177,12 +192,14 @@ class Endpoints:
         async with self._changing:
             del self._endpoints[self._found(endpoint_id).id]
             self._tell(endpoint_id)
-            rows = Unit((Delete(ENDPOINT, (endpoint_id,)), Delete(DELIVERY_MARK, (endpoint_id,))))
+            tables = (ENDPOINT, DELIVERY_MARK, ENDPOINT_HEALTH)
+            rows = Unit(tuple(Delete(table, (endpoint_id,)) for table in tables))
             # What was submitted for it earlier is durable after this, so every cursor it has can be read.
             await self._database.commit(rows)
             cursors = await self._database.fetch("delivery_cursors", endpoint_id=endpoint_id, position=-1)
             gone = tuple(Delete(DELIVERY_CURSOR, (endpoint_id, stream)) for _, stream, *_ in cursors)
             await self._database.commit(Unit(gone))
+            await forget(self._database, endpoint_id)
 
     async def _whole(self, action: Coroutine[Any, Any, _T]) -> _T:
         """Run the action to its end even if the caller is cancelled: memory and database must not part."""

@@ -1,6 +1,6 @@
 """Why an attempt failed: the closed list of names that the log of attempts, metrics and the API know. Pure.
 
-Owns: `Failure`, `failure_of_status`, `GONE`.
+Owns: `Failure`, `failure_of_status`, `GONE`, `REFUSALS`.
 """
 
 from __future__ import annotations
@@ -47,6 +47,8 @@ class Failure(StrEnum):
 
 
 GONE = HTTPStatus.GONE.value
+REFUSALS = frozenset([400, 409, 413, 414, 415, 422, 431])
+"""Answers that are about the one event (or its size), as far as a status can say that."""
 _THROTTLED = frozenset([408, 425, 429])
 
 

@@ -19,7 +19,14 @@ from itertools import islice, takewhile
 
 from callboard.database import Database, DatabaseStopped, Delete, Put, Unit, Value
 from callboard.database.interface import DatabaseBusy
-from callboard.database.tables import ATTEMPT, DELIVERY_CURSOR, DELIVERY_MARK
+from callboard.database.tables import (
+    ATTEMPT,
+    DELIVERY_CURSOR,
+    DELIVERY_GAP,
+    DELIVERY_MARK,
+    ENDPOINT_HEALTH,
+    PARKED_EVENT,
+)
 from callboard.webhooks.lanes import Lane, Lanes
 
 HOLD = 0.02
@@ -35,6 +42,9 @@ MOST_DELETED = 2000
 """Cursors deleted at a time, at most."""
 
 log = logging.getLogger("callboard.webhooks")
+
+_STATE = (ENDPOINT_HEALTH, PARKED_EVENT, DELIVERY_GAP)
+"""Tables whose rows belong to one endpoint, named in their first column, and go with it."""
 
 
 class Progress:
@@ -99,12 +109,18 @@ class Journal:
         self._progress[endpoint_id] = progress
 
     def remove(self, endpoint_id: str) -> None:
-        """Write the progress of this endpoint no more: what was not submitted won't be."""
-        self._progress.pop(endpoint_id, None)
+        """Write the progress and the state of this endpoint no more: what was not submitted won't be."""
+        if self._progress.pop(endpoint_id, None) is not None:
+            self._rows = [row for row in self._rows if row.table not in _STATE or _first(row) != endpoint_id]
 
     def note(self, row: Put) -> None:
         """Write `row` with the next attempt."""
         self._rows.append(row)
+
+    def state(self, row: Put | Delete) -> None:
+        """Write `row`, which is part of an endpoint's state, with the next attempt, unless the endpoint is gone."""
+        if _first(row) in self._progress:
+            self._rows.append(row)
 
     def attempt(self, row: tuple[Value, ...]) -> None:
         """Record an attempt: a row of `ATTEMPT`."""
@@ -181,3 +197,7 @@ class Journal:
         if self.full and self._open <= MOST_OPEN // 2:
             self.full = False
             self._room()
+
+
+def _first(row: Put | Delete) -> Value:
+    return row.row[0] if isinstance(row, Put) else row.key[0]

@@ -6,14 +6,14 @@ Owns: `Lane`, `Lanes`.
 Always holds: a lane is in exactly one `State`, and only its first event may be under way; the next one's turn
 comes when that one is `passed`. There is a lane for each stream that has events which are not passed, and for
 no other. At most `per_lane` events of a lane are held in memory, and no more are taken in while `most` are
-held in all; of the others a lane knows that they exist (up to `last_seq`), and asks for them when it has none
-left (`HUNGRY`).
+held in all (while they are `narrow`, one lane's); of the others a lane knows that they exist (up to `last_seq`), and
+asks for them when it has none left (`HUNGRY`). Events that the endpoint does not want are passed where they stand.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import Enum, auto
 from heapq import heappop, heappush
 from itertools import count
@@ -43,9 +43,10 @@ _READY, _SENDING, _WAITING, _HUNGRY, _READING = State
 class Lane:
     """One stream on its way to one endpoint.
 
-    Everything up to `done_seq` (at `done_position`) is passed; `events` are the next ones, without a gap;
-    `last_seq` is the last there is. `attempts` were made for the first event, the last of them at `started`
-    (nanoseconds, UTC), to the endpoint as it was at `version`.
+    Everything up to `done_seq` (at `done_position`) is passed; `events` are the next ones that are wanted, all that
+    there are up to `held_seq`; `last_seq` is the last there is. `attempts` were made for the first event, from `first`
+    to `started` (nanoseconds, UTC), to the endpoint as it was at `version`; of those that were made from `since` on,
+    `tries` failed.
     """
 
     __slots__ = (
@@ -54,12 +55,17 @@ class Lane:
         "done_position",
         "done_seq",
         "events",
+        "first",
         "header",
+        "held_position",
+        "held_seq",
         "last_seq",
         "restored",
+        "since",
         "started",
         "state",
         "stream",
+        "tries",
         "version",
     )
 
@@ -68,10 +74,12 @@ class Lane:
         self.header = stream.encode()
         self.done_seq = done_seq
         self.done_position = done_position
+        self.held_seq = done_seq
+        self.held_position = done_position
         self.last_seq = last_seq
         self.events: deque[Recorded] = deque()
-        self.attempts = 0
-        self.started = 0
+        self.attempts = self.tries = 0
+        self.started = self.first = self.since = 0
         self.version = 0
         self.asked_seq = 0
         self.restored = False
@@ -79,12 +87,15 @@ class Lane:
         self.state = _HUNGRY
 
 
+Wants = Callable[[Recorded], bool]
+
+
 class Lanes:
-    """See the module. Every method takes constant time, but `mark`, which looks at all lanes."""
+    """See the module. Every method takes constant time, but `mark` and `narrow`, which look at all lanes."""
 
     def __init__(self, per_lane: int, most: int) -> None:
         self._per_lane = per_lane
-        self._most = most
+        self._widest = self._most = most
         self._lanes: dict[str, Lane] = {}
         self._ready: deque[Lane] = deque()
         self._hungry: deque[Lane] = deque()
@@ -126,12 +137,24 @@ class Lanes:
             else:
                 self._hungry.append(lane)
             return
-        events = lane.events
         # Behind a gap nothing is held: what a lane holds is what comes next.
-        complete = events and events[-1].seq == lane.last_seq
+        complete = lane.held_seq == lane.last_seq
         lane.last_seq = event.seq
-        if complete and len(events) < self._per_lane and self.held < self._most:
+        if complete and len(lane.events) < self._per_lane and self.held < self._most:
             self._hold(lane, event)
+
+    def pass_over(self, event: Recorded) -> None:
+        """The next event of its stream was committed, and is not wanted: as if it were passed, in its turn."""
+        self._highest = event.position
+        lane = self._lanes.get(event.stream)
+        if lane is None:
+            return
+        if lane.held_seq == lane.last_seq:
+            lane.held_seq = event.seq
+            lane.held_position = event.position
+        else:
+            self.pending += 1  # not known when it is read back that it was seen before
+        lane.last_seq = event.seq
 
     def restore(self, stream: str, done_seq: int, done_position: int, last_seq: int) -> None:
         """There are events of `stream` after `done_seq`, up to `last_seq`, that are not passed.
@@ -148,7 +171,44 @@ class Lanes:
 
     def _hold(self, lane: Lane, event: Recorded) -> None:
         lane.events.append(event)
+        lane.held_seq = event.seq
+        lane.held_position = event.position
         self.held += 1
+
+    # Less memory.
+
+    def narrow(self) -> None:
+        """Hold one lane's events at a time from now on. No lane waits: each asks for its events when it is its turn."""
+        self._most = 1
+        self._ready.clear()
+        self._waiting.clear()
+        for lane in self._lanes.values():
+            if lane.state is _SENDING:
+                self._drop(lane, 1)
+            elif lane.state in (_READY, _WAITING):
+                self.back(lane)
+
+    def widen(self) -> None:
+        """Hold as many as may be held, again."""
+        self._most = self._widest
+
+    def back(self, lane: Lane) -> None:
+        """The attempt for the first event of `lane` failed: its turn comes again after that of all others."""
+        self._drop(lane, 0)
+        lane.state = _HUNGRY
+        self._hungry.append(lane)
+
+    def _drop(self, lane: Lane, keep: int) -> None:
+        """Hold but the first so many events."""
+        events = lane.events
+        before = len(events)
+        while len(events) > keep:
+            events.pop()
+        dropped = before - len(events)
+        seq = events[-1].seq if events else lane.done_seq
+        self.held -= dropped
+        self.pending += lane.held_seq - seq - dropped  # those between that were passed over: they will be read again
+        lane.held_seq = seq
 
     # Events go.
 
@@ -167,7 +227,7 @@ class Lanes:
         self.pending -= 1
         lane.done_seq = event.seq
         lane.done_position = event.position
-        lane.attempts = 0
+        lane.attempts = lane.tries = 0
         if lane.events:
             lane.state = _READY
             self._ready.append(lane)
@@ -182,8 +242,7 @@ class Lanes:
         """
         lane.state = _WAITING
         if spill:
-            self.held -= len(lane.events)
-            lane.events.clear()
+            self._drop(lane, 0)
         heappush(self._waiting, (due, next(self._order), lane))
 
     def wake(self, now: float) -> None:
@@ -212,34 +271,45 @@ class Lanes:
         lane.asked_seq = lane.last_seq
         return lane
 
-    def feed(self, lane: Lane, events: Sequence[Recorded]) -> int:
+    def feed(self, lane: Lane, events: Sequence[Recorded], wants: Wants | None = None) -> int:
         """The events that `lane` asked for, in order. Returns how many that it knew of are no longer there.
 
         Retention may have taken some away. What is newer than the last event that was offered is left out: it
-        will be offered in a moment.
+        will be offered in a moment. Those that nobody `wants` are passed.
         """
         known = [event for event in events if event.seq <= lane.last_seq]
         next_seq = known[0].seq if known else lane.asked_seq + 1
         gone = next_seq - lane.done_seq - 1
         self.pending -= gone
         if gone:
-            lane.done_seq = next_seq - 1
-            lane.attempts = 0
-        lane.events.extend(known)
-        self.held += len(known)
+            lane.done_seq = lane.held_seq = next_seq - 1
+            lane.attempts = lane.tries = 0
         if known:
+            self._feed(lane, known, known if wants is None else [event for event in known if wants(event)])
+        else:
+            self._feed_or_end(lane)
+        return gone
+
+    def _feed(self, lane: Lane, known: Sequence[Recorded], wanted: Sequence[Recorded]) -> None:
+        self.pending -= len(known) - len(wanted)
+        lane.events.extend(wanted)
+        self.held += len(wanted)
+        lane.held_seq = known[-1].seq
+        lane.held_position = known[-1].position
+        if not wanted or wanted[0] is not known[0]:
+            lane.attempts = lane.tries = 0
+        if wanted:
             lane.state = _READY
             self._ready.append(lane)
         else:
             self._feed_or_end(lane)
-        return gone
 
     def skip(self, lane: Lane, events: Sequence[Recorded]) -> None:
         """The first events that `lane` asked for, `events`, were passed before a restart: it asks for the next ones."""
         last = events[-1]
         self.pending -= last.seq - lane.done_seq
-        lane.done_seq = last.seq
-        lane.done_position = last.position
+        lane.done_seq = lane.held_seq = last.seq
+        lane.done_position = lane.held_position = last.position
         self._feed_or_end(lane)
 
     def unfed(self, lane: Lane) -> None:
@@ -248,6 +318,10 @@ class Lanes:
         self._hungry.append(lane)
 
     def _feed_or_end(self, lane: Lane) -> None:
+        """It holds nothing: ask for more, if there is more."""
+        if lane.held_seq > lane.done_seq:  # the last ones were passed over
+            lane.done_seq = lane.held_seq
+            lane.done_position = lane.held_position
         if lane.last_seq > lane.done_seq:
             lane.state = _HUNGRY
             self._hungry.append(lane)

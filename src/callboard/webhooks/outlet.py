@@ -1,13 +1,14 @@
-"""Delivering to one endpoint: its lanes, its connections, and what becomes of each attempt.
+"""Delivering to one endpoint: its lanes, its connections, and the record of each attempt.
 
-Owns: `Outlet`, `Settings`, `Gauges`.
+Owns: `Outlet`.
 
-Always holds: an event of a lane is sent only after the one before it was accepted (2xx) or given up on; every
+Always holds: an event of a lane is sent only after the one before it was accepted (2xx) or parked; every
 attempt that ended is recorded. What happens to one event makes no objects but the rows that are written.
 
-After a restart the attempts made before are counted on from the log, and the first new one is made at once;
-the age at which an event is given up counts from when it happened, in any case. So a restart neither shortens
-nor prolongs the schedule of an event, and repeats no number in the log.
+After a restart the attempts made before are counted on from the log, and the first new one is made at once, unless the
+endpoint was paused: then it stays so until its next probe is due. The time after which an event is given up counts from
+its first attempt, in any case. So a restart neither shortens nor prolongs the schedule of an event, and repeats no
+number in the log.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from math import inf
 
 from callboard.clock import NANOSECONDS, Clock
@@ -24,64 +24,28 @@ from callboard.database import Database, Row
 from callboard.ledger import Ledger, Recorded
 from callboard.webhooks import retry_after
 from callboard.webhooks.answers import header
-from callboard.webhooks.attempts import GIVEN_UP, attempts_of_event
+from callboard.webhooks.attempts import Attempt, attempts_of_event
 from callboard.webhooks.connection import Connection
+from callboard.webhooks.course import Course
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.failures import Failure, failure_of_status
+from callboard.webhooks.gauges import Gauges, Settings
+from callboard.webhooks.health import Health, Signal
 from callboard.webhooks.journal import Journal, Progress
 from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.parking import MOST_HELD
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.record import Recorder
 from callboard.webhooks.request import Renderer, head_row, target_of
-from callboard.webhooks.retry import Random, RetryPolicy
-from callboard.webhooks.sender import Pool, SenderSettings
+from callboard.webhooks.retry import Random
+from callboard.webhooks.sender import Pool
 
 log = logging.getLogger("callboard.webhooks")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How deliveries are made, to every endpoint alike.
-
-    A lane holds `per_lane` events in memory at most, an endpoint `most_held` (and a lane more, at the moment
-    of reading); a lane that has to wait longer than `spill_after` seconds holds none. `grace`, in seconds, is
-    what attempts under way are given when deliveries stop.
-    """
-
-    retry: RetryPolicy = field(default_factory=RetryPolicy)
-    sender: SenderSettings = field(default_factory=SenderSettings)
-    per_lane: int = 64
-    most_held: int = 10_000
-    spill_after: float = 15.0
-    grace: float = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """An outlet in numbers: totals since it was opened, then what is now.
-
-    `lanes` have undelivered events, `waiting` of them until their next attempt; `pending` events are
-    undelivered, `held` of them in memory.
-    """
-
-    endpoint_id: str
-    delivered: int
-    failed_attempts: int
-    given_up: int
-    expired: int
-    """Events that retention took away before they were delivered."""
-    lanes: int
-    waiting: int
-    pending: int
-    held: int
-    connections: int
-    busy: int
-    mark: int
-
-
 class Outlet:
     """See the module. `hungry` is called when there is something for `read_back` to do, `gone` when the endpoint says
-    that it is (410).
+    that it is (410), `tell` when it is paused, or works again, or has failed for too long.
     """
 
     def __init__(
@@ -97,6 +61,7 @@ class Outlet:
         tls: ssl.SSLContext,
         hungry: Callable[[], None],
         gone: Callable[[], None],
+        tell: Callable[[Signal, Health], None],
         resolve_and_vet: Resolve = resolve,
     ) -> None:
         self.endpoint = endpoint
@@ -105,7 +70,6 @@ class Outlet:
         self._ledger = ledger
         self._journal = journal
         self._now = clock.now
-        self._random = random
         self._settings = settings
         self._tls = tls
         self._hungry = hungry
@@ -116,13 +80,24 @@ class Outlet:
         self._renderer = Renderer(endpoint)
         self._recorder = Recorder(endpoint)
         journal.note(head_row(endpoint))
+        self._course = Course(
+            endpoint.id,
+            self._lanes,
+            Health(settings.health, settings.sender.connections),
+            settings.retry,
+            random,
+            spill_after=settings.spill_after,
+            note=journal.state,
+            tell=tell,
+        )
+        self._course.stopped = endpoint.paused
         self._pool: Pool[Lane] = Pool(target_of(endpoint, tls), self, settings.sender, resolve_and_vet)
-        self._retry_timer: asyncio.TimerHandle | None = None
-        self._retry_due = inf
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = inf
         self._early: list[Recorded] | None = []
         self._covered: dict[str, int] = {}
         """The last seq of each stream that `open` saw, while events it saw may still be offered."""
-        self._delivered = self._failed_attempts = self._given_up = self._expired = 0
+        self._delivered = self._failed_attempts = self._expired = 0
 
     # Opening, changing, closing.
 
@@ -130,9 +105,16 @@ class Outlet:
         """Read how far the endpoint has come, and begin there. `offer` may be called from before this is
         awaited.
 
-        Reads the mark, the cursors after it and the streams with events after it, nothing else: lanes read
-        their events when it is their turn. Raises what `Database.fetch` raises; it may be called again then.
+        Reads the endpoint's health, what was left out, the mark, the cursors after it and the streams with events after
+        it, nothing else: lanes read their events when it is their turn. Raises what `Database.fetch` raises; it may be
+        called again then.
         """
+        health = await self._database.fetch("endpoint_health", endpoint_id=self._id)
+        gaps = await self._database.fetch("delivery_gaps", endpoint_id=self._id, limit=MOST_HELD)
+        for row in health:
+            self._course.restore(row, self._now(), self._loop.time())
+        for stream, seq in gaps:
+            self._course.gaps.add(str(stream), _integer(seq))
         marks = await self._database.fetch("delivery_marks")
         mark = next((_integer(row[1]) for row in marks if row[0] == self._id), 0)
         cursors = await self._database.fetch("delivery_cursors", endpoint_id=self._id, position=mark)
@@ -149,6 +131,7 @@ class Outlet:
                 self._lanes.restore(str(stream), *done, _integer(last_seq))
         early, self._early = self._early or [], None
         self.offer(early)
+        self._set_timer()
 
     def update(self, endpoint: Endpoint) -> None:
         """The endpoint has changed: what is sent from now on goes where it is now, and is signed with its secrets."""
@@ -157,13 +140,14 @@ class Outlet:
         self._recorder = Recorder(endpoint)
         self._journal.note(head_row(endpoint))
         self._pool.retarget(target_of(endpoint, self._tls))
+        self._course.update(stopped=endpoint.paused, most=self._settings.sender.connections)
         self.wake()
 
     async def close(self) -> None:
         """Send nothing more; attempts under way have the settings' `grace` to end. What they came to is recorded."""
-        if self._retry_timer is not None:
-            self._retry_timer.cancel()
-            self._retry_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         await self._pool.stop(self._settings.grace)
 
     # Events come.
@@ -208,7 +192,7 @@ class Outlet:
             return False
         try:
             events = await self._ledger.read_stream(lane.stream, lane.done_seq, self._settings.per_lane)
-            passed, made = await self._logged(events) if lane.restored else ([], 0)
+            passed, made = await self._logged(events) if lane.restored else ([], [])
         except BaseException:
             self._lanes.unfed(lane)
             raise
@@ -218,15 +202,14 @@ class Outlet:
             return True
         gone = self._lanes.feed(lane, events)
         if lane.restored:
-            lane.restored = False
-            lane.attempts = made
+            _restore(lane, made, self._course.health.closed_at)
         if gone:
             self._expired += gone
             log.warning("endpoint %s: %d events of stream %s were removed undelivered", self._id, gone, lane.stream)
         self.wake()
         return True
 
-    async def _logged(self, events: Sequence[Recorded]) -> tuple[list[Recorded], int]:
+    async def _logged(self, events: Sequence[Recorded]) -> tuple[list[Recorded], list[Attempt]]:
         """The first of `events`, as far as the log says they were passed, and the attempts made for the next one.
 
         Cursors may be a second behind the log.
@@ -235,27 +218,24 @@ class Outlet:
         for event in events:
             made = [a for a in await attempts_of_event(self._database, event.id) if a.endpoint_id == self._id]
             if not any(attempt.ended for attempt in made):
-                return passed, max((attempt.number for attempt in made), default=0)
+                return passed, made
             passed.append(event)
-        return passed, 0
+        return passed, []
 
     # What the pool asks for and tells (`sender.Source`).
 
     def take(self) -> Lane | None:
-        if self._journal.full:
-            return None
-        lane = self._lanes.take()
-        if lane is not None:
-            lane.attempts += 1
-            lane.started = self._now()
-        return lane
+        return None if self._journal.full else self._course.begin(self._now())
 
     def render(self, work: Lane) -> bytes:
         work.version = self.endpoint.updated_at
-        return self._renderer.render(work.events[0], work.header, work.started)
+        gaps = self._course.gaps
+        more = gaps.header(work.stream) if gaps else b""
+        return self._renderer.render(work.events[0], work.header, work.started, more)
 
     def finished(self, work: Lane, status: int, error: Failure | None, wire: Connection[Lane]) -> None:
         if error is Failure.STOPPED:  # not known how it would have ended: it is made again when deliveries go on
+            self._course.cut_off()
             return
         event = work.events[0]
         now = self._now()
@@ -263,65 +243,53 @@ class Outlet:
         said, next_at = "", 0
         if 200 <= status < 300:
             self._delivered += 1
-            self._lanes.passed(work)
+            self._course.accepted(work, now)
             self.progress.passed(work)
         else:
-            said, next_at = self._failed(
-                work, event, error or failure_of_status(status), self._asked(status, wire, now)
-            )
+            said, next_at = self._failed(work, status, error or failure_of_status(status), wire, now)
         seconds = (now - started) / NANOSECONDS
         row = (event.id, self._id, number, started, status, said, seconds, next_at, version, len(event.body))
         self._journal.attempt(row + self._recorder.columns(wire))
         if self._lanes.starving:
             self._hungry()
 
-    def _asked(self, status: int, wire: Connection[Lane], now: int) -> float:
-        """How many seconds the endpoint wants us to wait."""
-        asked = header(wire.head, b"retry-after") if status in retry_after.STATUSES else None
-        return (retry_after.seconds_asked(asked, now) if asked is not None else None) or 0.0
-
-    def _failed(self, lane: Lane, event: Recorded, failure: Failure, asked: float) -> tuple[str, int]:
-        """Try again later, or give up. Returns the error as it is recorded, and when the next attempt is due."""
+    def _failed(self, lane: Lane, status: int, failure: Failure, wire: Connection[Lane], now: int) -> tuple[str, int]:
+        """What is recorded, and when the next attempt is due."""
         self._failed_attempts += 1
+        asked = header(wire.head, b"retry-after") if status in retry_after.STATUSES else None
+        seconds = (retry_after.seconds_asked(asked, now) if asked is not None else None) or 0.0
+        said, next_at = self._course.failed(lane, failure, status, seconds, now, self._loop.time())
+        if not next_at:
+            self.progress.passed(lane)
+        self._set_timer()
         if failure is Failure.HTTP_GONE:
             self._gone()
-        now = self._now()
-        age = (now - event.at) / NANOSECONDS
-        delay = self._settings.retry.next_delay(lane.attempts, age, self._random, asked)
-        if delay is None:
-            log.warning("endpoint %s: gave up on event %s (%s)", self._id, event.id, failure)
-            self._given_up += 1
-            self._lanes.passed(lane)
-            self.progress.passed(lane)
-            return GIVEN_UP + failure.value, 0
-        due = self._loop.time() + delay
-        self._lanes.wait(lane, due, spill=delay > self._settings.spill_after)
-        self._set_retry_timer()
-        return failure.value, now + int(delay * NANOSECONDS)
+        return said, next_at
 
-    def _set_retry_timer(self) -> None:
-        due = self._lanes.next_due()
-        if due is None or due >= self._retry_due:  # what wakes up earlier sets it again
+    def _set_timer(self) -> None:
+        due = self._course.next_due()
+        if due >= self._timer_due:  # what wakes up earlier sets it again
             return
-        if self._retry_timer is not None:
-            self._retry_timer.cancel()
-        self._retry_due = due
-        self._retry_timer = self._loop.call_at(due, self._retry)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer_due = due
+        self._timer = self._loop.call_at(due, self._come)
 
-    def _retry(self) -> None:
-        self._retry_timer = None
-        self._retry_due = inf
-        self._lanes.wake(self._loop.time())
-        self._set_retry_timer()
+    def _come(self) -> None:
+        self._timer = None
+        self._timer_due = inf
+        self._course.wake(self._loop.time())
+        self._set_timer()
         self.wake()
 
     def gauges(self) -> Gauges:
         """The outlet in numbers, now."""
+        health = self._course.health
         return Gauges(
             endpoint_id=self._id,
             delivered=self._delivered,
             failed_attempts=self._failed_attempts,
-            given_up=self._given_up,
+            parked=self._course.parked,
             expired=self._expired,
             lanes=len(self._lanes),
             waiting=self._lanes.waiting,
@@ -330,7 +298,22 @@ class Outlet:
             connections=self._pool.open,
             busy=self._pool.busy,
             mark=self.progress.mark,
+            phase=health.phase,
+            paused=self._course.stopped,
+            limit=health.limit,
+            failing_since=health.failing_since,
+            due_at=health.due_at,
         )
+
+
+def _restore(lane: Lane, made: Sequence[Attempt], closed_at: int) -> None:
+    """`lane` is as a restart found it: these attempts were made for its first event."""
+    lane.restored = False
+    if made:
+        counted = [attempt.at for attempt in made if attempt.at >= closed_at]
+        lane.attempts = max(attempt.number for attempt in made)
+        lane.first = min(attempt.at for attempt in made)
+        lane.since, lane.tries = min(counted, default=0), len(counted)
 
 
 def _integer(value: object) -> int:

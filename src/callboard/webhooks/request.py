@@ -32,6 +32,7 @@ _HEAD = (
     b"webhook-signature: %b\r\n"
     b"callboard-stream: %b\r\n"
     b"callboard-seq: %d\r\n"
+    b"%b"
     b"content-length: %d\r\n"
     b"\r\n"
     b"%b"
@@ -51,8 +52,11 @@ class Renderer:
         self._second = -1
         self._timestamp = b""
 
-    def render(self, event: Recorded, stream: bytes, now: int) -> bytes:
-        """The request for `event`; `stream` is its stream's name in bytes, `now` is in nanoseconds (UTC)."""
+    def render(self, event: Recorded, stream: bytes, now: int, more: bytes = b"") -> bytes:
+        """The request for `event`; `stream` is its stream's name in bytes, `now` is in nanoseconds (UTC).
+
+        `more` are header lines, each with its end.
+        """
         second = now // NANOSECONDS
         if second != self._second:
             self._second = second
@@ -63,7 +67,7 @@ class Renderer:
         body = event.body
         timestamp = self._timestamp
         signature = self._sign(id_, timestamp, body)
-        return self._template % (id_, timestamp, signature, stream, event.seq, len(body), body)
+        return self._template % (id_, timestamp, signature, stream, event.seq, more, len(body), body)
 
 
 def target_of(endpoint: Endpoint, tls: ssl.SSLContext) -> Target:

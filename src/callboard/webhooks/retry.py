@@ -1,11 +1,11 @@
-"""When a delivery that failed is tried again, and when it is given up. Pure.
+"""When a delivery that failed is tried again, and when it is given up, while its endpoint works. Pure.
 
 Owns: `RetryPolicy` and what counts as success.
 
 Always holds: the seed platform's quick retries come first, exactly (attempt 2 one second after attempt 1,
 attempt 3 three seconds after attempt 2, attempt 4 ten seconds after attempt 3: platform.md §10.3); then the
-delays grow exponentially, with jitter, until the event is `give_up_after` seconds old. The last attempt falls
-on that age.
+delays grow exponentially, with jitter, until the event was tried for `give_up_after` seconds. The last attempt falls
+on that time. (When all of an endpoint fails, `health` takes over after the quick retries.)
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class RetryPolicy:
     tail_factor: float = 2.0
     tail_most: float = 1 * HOUR
     jitter: float = 0.2
-    give_up_after: float = 3 * DAY
+    give_up_after: float = 1 * HOUR
 
     def __post_init__(self) -> None:
         """Raises `ValueError`, naming the setting, what it was and what is allowed."""
@@ -57,22 +57,22 @@ class RetryPolicy:
             raise ValueError(f"give_up_after: must be at least 0 seconds, not {self.give_up_after}")
 
     def next_delay(
-        self, attempt_number: int, age_seconds: float, random: Random, asked_seconds: float = 0.0
+        self, attempt_number: int, tried_seconds: float, random: Random, asked_seconds: float = 0.0
     ) -> float | None:
         """Seconds to wait after attempt `attempt_number` (1, 2, …) failed, or None: the event is given up.
 
-        `age_seconds` is how long ago the event happened. An event that is older than `give_up_after` has been
-        given at least the attempt that just failed. `asked_seconds` is what the endpoint asked for (`retry_after`): it
-        prolongs the delay, and never beyond the age at which the event is given up.
+        `tried_seconds` is how long the event has been tried at a working endpoint. `asked_seconds` is what the endpoint
+        asked for (`retry_after`): it prolongs the delay, and never beyond the time at which the event is given up. The
+        quick retries are made in any case.
         """
-        remaining = self.give_up_after - age_seconds
+        if attempt_number <= len(self.quick):
+            return max(self.quick[attempt_number - 1], asked_seconds)
+        remaining = self.give_up_after - tried_seconds
         if remaining <= 0:
             return None
         return min(max(self._delay(attempt_number, random), asked_seconds), remaining)
 
     def _delay(self, attempt_number: int, random: Random) -> float:
-        if attempt_number <= len(self.quick):
-            return self.quick[attempt_number - 1]
         step = attempt_number - len(self.quick) - 1
         # 10 ** 64 still is a float; any schedule reaches `tail_most` long before.
         delay = min(self.tail_first * self.tail_factor ** min(step, 64), self.tail_most)

@@ -5,97 +5,22 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-import secrets
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 
 import pytest
 
-from callboard.clock import NANOSECONDS, RandomIds, SystemClock
-from callboard.database import Database, Delete, Put, Unit, open_database
+from callboard.clock import NANOSECONDS
+from callboard.database import Delete, Put, Unit, open_database
 from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK
-from callboard.ledger import Ledger, Recorded
+from callboard.ledger import Recorded
 from callboard.testing.certificates import Authority
-from callboard.testing.facts import joined
+from callboard.testing.deliveries import HEALTH, QUICK, SENDER, eventually, house
 from callboard.testing.receiver import DROPPED, FAILURE, OK, SILENCE, Answer, Behaviour, Delivery, Receiver, status
 from callboard.webhooks.attempts import attempts_of_endpoint, attempts_of_event
-from callboard.webhooks.dispatcher import Dispatcher
-from callboard.webhooks.endpoint import Endpoint, EndpointRequest
-from callboard.webhooks.endpoints import Endpoints
-from callboard.webhooks.outlet import Gauges, Settings
-from callboard.webhooks.retry import DAY, RetryPolicy
-from callboard.webhooks.sender import SenderSettings
-
-QUICK = RetryPolicy(quick=(0.01,), tail_first=0.02, tail_most=0.05)
-SENDER = SenderSettings(connections=8, timeout=1.0)
-SETTINGS = Settings(retry=QUICK, sender=SENDER, grace=1.0)
-
-
-@dataclass
-class House:
-    """A ledger, its endpoints and a dispatcher, on one database file."""
-
-    database: Database
-    ledger: Ledger
-    endpoints: Endpoints
-    dispatcher: Dispatcher
-    ids: RandomIds
-    committed: list[Recorded] = field(default_factory=list)
-
-    async def commit(self, stream: str, at: int | None = None) -> Recorded:
-        changes = joined(stream, self.ids, SystemClock() if at is None else _At(at))
-        (recorded,) = await self.ledger.commit(changes)
-        self.committed.append(recorded)
-        return recorded
-
-    async def endpoint(self, receiver: Receiver, **wanted: object) -> Endpoint:
-        request = EndpointRequest(url=receiver.url, **wanted)  # type: ignore[arg-type]
-        endpoint = await self.endpoints.create(request)
-        receiver.secret = endpoint.secrets[0]
-        return endpoint
-
-    def gauges(self, endpoint: Endpoint) -> Gauges:
-        (gauges,) = [gauges for gauges in self.dispatcher.gauges() if gauges.endpoint_id == endpoint.id]
-        return gauges
-
-
-@dataclass(frozen=True)
-class _At:
-    instant: int
-
-    def now(self) -> int:
-        return self.instant
-
-
-@asynccontextmanager
-async def house(url: str, *, settings: Settings = SETTINGS, tls: ssl.SSLContext | None = None) -> AsyncIterator[House]:
-    clock, ids = SystemClock(), RandomIds()
-    database = open_database(url)
-    await database.open()
-    ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
-    endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
-    await endpoints.load()
-    dispatcher = Dispatcher(database, ledger, endpoints, clock, random.Random(1), settings, tls=tls)
-    await dispatcher.start()
-    try:
-        yield House(database, ledger, endpoints, dispatcher, ids)
-    finally:
-        await dispatcher.stop()
-        await database.close()
-
-
-async def eventually(holds: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
-    """Return once it `holds`."""
-    async with asyncio.timeout(30):
-        while True:
-            value = holds()
-            if isinstance(value, Awaitable):
-                value = await value
-            if value:
-                return
-            await asyncio.sleep(0.01)
+from callboard.webhooks.endpoint import EndpointRequest
+from callboard.webhooks.gauges import Settings
+from callboard.webhooks.health import HealthPolicy
+from callboard.webhooks.retry import RetryPolicy
 
 
 def failing(times: int, answer: Answer = FAILURE) -> Behaviour:
@@ -209,7 +134,7 @@ async def test_every_attempt_is_in_the_log(database_url: str) -> None:
 
 async def test_the_seed_platform_s_delays_are_waited_between_attempts(database_url: str) -> None:
     """With the real policy's proportions, at a hundredth of the time: 10, 30 and 100 ms."""
-    settings = Settings(retry=RetryPolicy(quick=(0.01, 0.03, 0.1), tail_first=0.2), sender=SENDER)
+    settings = Settings(retry=RetryPolicy(quick=(0.01, 0.03, 0.1)), health=HealthPolicy(probe_first=0.2), sender=SENDER)
     async with Receiver() as receiver, house(database_url, settings=settings) as home:
         await home.endpoint(receiver)
         receiver.behaviour = failing(4)
@@ -220,24 +145,6 @@ async def test_the_seed_platform_s_delays_are_waited_between_attempts(database_u
         assert len(waited) == 4
         for seconds, least in zip(waited, (0.01, 0.03, 0.1, 0.16), strict=True):
             assert seconds >= least * 0.95  # never early; how late is the machine's business
-
-
-async def test_an_event_that_is_too_old_is_given_up_and_the_lane_goes_on(database_url: str) -> None:
-    async with Receiver() as receiver, house(database_url) as home:
-        endpoint = await home.endpoint(receiver)
-        receiver.behaviour = lambda delivery: FAILURE if delivery.seq == 1 else OK
-        old = await home.commit("s1", at=SystemClock().now() - int(4 * DAY) * NANOSECONDS)
-        await home.commit("s1")
-        await receiver.until_accepted(1)
-        assert [delivery.seq for delivery in receiver.deliveries] == [1, 2]
-
-        async def logged() -> bool:
-            return bool(await attempts_of_event(home.database, old.id))
-
-        await eventually(logged)
-        (attempt,) = await attempts_of_event(home.database, old.id)
-        assert (attempt.status, attempt.error, attempt.given_up) == (500, "http_5xx", True)
-        assert (home.gauges(endpoint).given_up, home.gauges(endpoint).delivered) == (1, 1)
 
 
 async def test_a_receiver_that_is_down_gets_everything_when_it_is_back(database_url: str) -> None:
@@ -258,6 +165,7 @@ async def test_a_receiver_that_is_down_gets_everything_when_it_is_back(database_
 async def test_a_backlog_does_not_stay_in_memory(database_url: str) -> None:
     settings = Settings(
         retry=RetryPolicy(quick=(), tail_first=0.2, tail_most=0.2),
+        health=HealthPolicy(probe_first=0.1, probe_most=0.2),
         sender=SENDER,
         per_lane=4,
         most_held=10,
@@ -406,7 +314,7 @@ async def test_deliveries_go_on_where_they_were_after_a_restart(database_url: st
 
 
 async def test_attempts_are_counted_on_after_a_restart(database_url: str) -> None:
-    slow = Settings(retry=RetryPolicy(quick=(0.01, 600.0, 600.0)), sender=SENDER, grace=1.0)
+    slow = Settings(retry=RetryPolicy(quick=(0.01, 600.0, 600.0)), health=HEALTH, sender=SENDER, grace=1.0)
     async with Receiver() as receiver:
         receiver.behaviour = lambda _: FAILURE
         async with house(database_url, settings=slow) as home:
@@ -431,7 +339,9 @@ async def test_the_log_of_attempts_counts_where_cursors_are_behind_it(database_u
     """As after a crash: the marks and cursors of the last second are missing, the attempts are there."""
     async with Receiver() as receiver:
         receiver.behaviour = lambda delivery: FAILURE if delivery.stream == "s2" and delivery.seq > 30 else OK
-        async with house(database_url, settings=Settings(retry=QUICK, sender=SENDER, per_lane=8)) as home:
+        async with house(
+            database_url, settings=Settings(retry=QUICK, health=HEALTH, sender=SENDER, per_lane=8)
+        ) as home:
             endpoint = await home.endpoint(receiver)
             for number in range(120):
                 await home.commit(f"s{number % 3}")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from callboard.webhooks.retry import DAY, HOUR, RetryPolicy, succeeded
 
-POLICY = RetryPolicy()
+POLICY = RetryPolicy(give_up_after=3 * DAY)
 
 
 def schedule(policy: RetryPolicy, seed: int, started: float = 0.0) -> list[float]:
@@ -50,12 +50,16 @@ def test_lanes_that_failed_together_do_not_come_back_together() -> None:
     assert len({POLICY.next_delay(4, 14.0, source) for _ in range(100)}) > 90
 
 
-def test_an_event_that_is_too_old_is_given_up_after_the_attempt_it_got() -> None:
-    assert POLICY.next_delay(1, 3 * DAY, random.Random(1)) is None
-    assert POLICY.next_delay(1, 30 * DAY, random.Random(1)) is None
+def test_an_event_that_was_tried_for_long_enough_is_given_up() -> None:
+    assert POLICY.next_delay(4, 3 * DAY, random.Random(1)) is None
+    assert POLICY.next_delay(4, 30 * DAY, random.Random(1)) is None
 
 
-@given(st.integers(min_value=1, max_value=10**9), st.floats(min_value=0, max_value=4 * DAY))
+def test_the_quick_retries_are_made_in_any_case() -> None:
+    assert RetryPolicy(give_up_after=0).next_delay(3, 30 * DAY, random.Random(1)) == 10.0
+
+
+@given(st.integers(min_value=4, max_value=10**9), st.floats(min_value=0, max_value=4 * DAY))
 def test_a_delay_is_never_negative_and_never_leads_past_the_limit(number: int, age: float) -> None:
     delay = POLICY.next_delay(number, age, random.Random(0))
     if age >= 3 * DAY:
@@ -71,7 +75,7 @@ def test_an_event_from_the_future_is_retried_like_a_new_one() -> None:
 
 
 def test_without_retries_the_first_failure_is_the_last() -> None:
-    assert RetryPolicy(give_up_after=0).next_delay(1, 0.0, random.Random(1)) is None
+    assert RetryPolicy(quick=(), give_up_after=0).next_delay(1, 0.0, random.Random(1)) is None
 
 
 @pytest.mark.parametrize(

@@ -22,12 +22,15 @@ from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.failures import Failure, failure_of_status
-from callboard.webhooks.outlet import Settings
+from callboard.webhooks.gauges import Settings
+from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.tls import Identity
 
-SETTINGS = Settings(RetryPolicy(quick=(0.01,)), SenderSettings(connections=2, timeout=5.0), grace=1.0)
+SETTINGS = Settings(
+    RetryPolicy(quick=(0.01,)), HealthPolicy(probe_first=0.05), SenderSettings(connections=2, timeout=5.0), grace=1.0
+)
 
 
 @dataclass
@@ -110,10 +113,10 @@ async def test_the_time_is_split(home: Home, authority: Authority) -> None:
         (kept,) = await attempts_of_event(home.database, second.id)
     parts = fresh.timing
     assert min(parts.dns, parts.connect, parts.tls) > 0
-    assert parts.first_byte >= 0.05
+    assert parts.first_byte >= 0.045  # a timer may end a little early
     assert parts.dns + parts.connect + parts.tls + parts.first_byte <= fresh.seconds
     assert (kept.timing.dns, kept.timing.connect, kept.timing.tls) == (0, 0, 0)
-    assert 0.05 <= kept.timing.first_byte <= kept.seconds
+    assert 0.045 <= kept.timing.first_byte <= kept.seconds
     assert kept.remote == fresh.remote
 
 

@@ -37,3 +37,24 @@ WHERE attempt.endpoint_id = :endpoint_id
   AND at < :before
 ORDER BY at DESC, event_id, number
 LIMIT :limit
+
+-- name: endpoint_health
+SELECT endpoint_id, phase, failing_since, opened_at, closed_at, due_at, probes, warned, parked
+FROM endpoint_health
+WHERE endpoint_id = :endpoint_id
+
+-- By the index on (endpoint_id, at).
+-- name: parked_events
+SELECT endpoint_id, event_id, stream, seq, type, at, attempts, status, error
+FROM parked_event
+WHERE endpoint_id = :endpoint_id
+  AND (at > :at OR (at = :at AND event_id > :event_id))
+ORDER BY at, event_id
+LIMIT :limit
+
+-- name: delivery_gaps
+SELECT stream, seq
+FROM delivery_gap
+WHERE endpoint_id = :endpoint_id
+ORDER BY stream, seq
+LIMIT :limit
