@@ -60,8 +60,8 @@ from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints, sealed_endpoint
 from callboard.webhooks.gauges import Settings as DeliverySettings
 from callboard.webhooks.guard import Policy, parse_network
-from callboard.webhooks.ping import Pinger
 from callboard.webhooks.health import HealthPolicy
+from callboard.webhooks.ping import Pinger
 from callboard.webhooks.resolver import Resolver
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings

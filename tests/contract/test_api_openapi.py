@@ -36,6 +36,8 @@ OPERATIONS = {
     "get_webhook_endpoint",
     "update_webhook_endpoint",
     "rotate_webhook_secret",
+    "pause_webhook_endpoint",
+    "resume_webhook_endpoint",
     "delete_webhook_endpoint",
     "list_webhook_endpoint_attempts",
     "list_event_attempts",

@@ -220,10 +220,10 @@ def endpoints_router(deps: Deps) -> Router:
         status_code=200,
         operation_id="resume_webhook_endpoint",
         summary="Send to a webhook endpoint again",
-        responses=errors(404, 409),
+        responses=errors(404),
     )
     async def resume(endpoint_id: FromPath[str]) -> EndpointResponse:
-        """Also for an endpoint that is held back because it failed: it is tried at once. A disabled one: 409."""
+        """Also for an endpoint that is held back because it failed: it is tried at once. A disabled one is refused."""
         endpoint = await deps.endpoints.resume(endpoint_id)
         return shown(endpoint, keys_of(endpoint))
 

@@ -17,6 +17,7 @@ from callboard.clock import RandomIds, SystemClock
 from callboard.database import Database, open_database
 from callboard.ledger import Ledger, Recorded
 from callboard.testing.facts import joined
+from callboard.testing.facts import left as gone
 from callboard.testing.receiver import Receiver
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
@@ -43,8 +44,9 @@ class House:
     ids: RandomIds
     committed: list[Recorded] = field(default_factory=list)
 
-    async def commit(self, stream: str, at: int | None = None) -> Recorded:
-        changes = joined(stream, self.ids, SystemClock() if at is None else _At(at))
+    async def commit(self, stream: str, at: int | None = None, *, left: bool = False) -> Recorded:
+        fact = gone if left else joined
+        changes = fact(stream, self.ids, SystemClock() if at is None else _At(at))
         (recorded,) = await self.ledger.commit(changes)
         self.committed.append(recorded)
         return recorded

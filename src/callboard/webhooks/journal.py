@@ -122,6 +122,11 @@ class Journal:
         if _first(row) in self._progress:
             self._rows.append(row)
 
+    def moved(self) -> None:
+        """Somebody's progress may be further, without an attempt: write it, in a while."""
+        if self._checkpoint_timer is None and not self.full:
+            self._checkpoint_timer = self._loop.call_later(CHECKPOINT_SECONDS, self._flush_with_checkpoint)
+
     def attempt(self, row: tuple[Value, ...]) -> None:
         """Record an attempt: a row of `ATTEMPT`."""
         self._rows.append(Put(ATTEMPT, row))
@@ -151,8 +156,7 @@ class Journal:
                 timer.cancel()
 
     def _flush(self) -> None:
-        if self._checkpoint_timer is None:
-            self._checkpoint_timer = self._loop.call_later(CHECKPOINT_SECONDS, self._flush_with_checkpoint)
+        self.moved()
         self._submit()
 
     def _flush_with_checkpoint(self) -> None:

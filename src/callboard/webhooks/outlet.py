@@ -159,9 +159,13 @@ class Outlet:
             return
         if self._covered:
             events = self._uncovered(events)
-        offer = self._lanes.offer
+        offer, wants = self._lanes.offer, self.endpoint.selection.wants
         for event in events:
-            offer(event)
+            if wants(event):
+                offer(event)
+            else:
+                self._lanes.pass_over(event)
+        self._journal.moved()
         self.wake()
 
     def _uncovered(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
@@ -200,7 +204,7 @@ class Outlet:
             self._lanes.skip(lane, passed)
             self.progress.passed(lane)
             return True
-        gone = self._lanes.feed(lane, events)
+        gone = self._lanes.feed(lane, events, self.endpoint.wants)
         if lane.restored:
             _restore(lane, made, self._course.health.closed_at)
         if gone:
@@ -210,14 +214,13 @@ class Outlet:
         return True
 
     async def _logged(self, events: Sequence[Recorded]) -> tuple[list[Recorded], list[Attempt]]:
-        """The first of `events`, as far as the log says they were passed, and the attempts made for the next one.
-
-        Cursors may be a second behind the log.
+        """The first of `events`, as far as they are not wanted or the log says that they were passed; and the attempts
+        made for the next one. Cursors may be a second behind the log.
         """
         passed: list[Recorded] = []
         for event in events:
             made = [a for a in await attempts_of_event(self._database, event.id) if a.endpoint_id == self._id]
-            if not any(attempt.ended for attempt in made):
+            if self.endpoint.wants(event) and not any(attempt.ended for attempt in made):
                 return passed, made
             passed.append(event)
         return passed, []

@@ -443,3 +443,42 @@ async def test_a_receiver_that_often_fails_gets_everything_in_order(database_url
             await asyncio.gather(*(home.commit(f"s{source.randrange(12)}") for _ in range(50)))
         await receiver.until_accepted(500, seconds=60)
         check(receiver, home.committed)
+
+
+async def test_events_that_an_endpoint_does_not_want_cost_it_nothing_and_are_passed(database_url: str) -> None:
+    async with Receiver() as joins, Receiver() as nothing, house(database_url) as home:
+        await home.endpoint(joins, events=["peer.join.*"])
+        deaf = await home.endpoint(nothing, events=["session.*"])
+        for number in range(30):
+            await home.commit(f"s{number % 3}")
+        await joins.until_accepted(30)
+        check(joins, home.committed)
+        gauges = home.gauges(deaf)
+        assert (gauges.pending, gauges.held, gauges.lanes) == (0, 0, 0)
+        assert nothing.deliveries == []
+
+        async def marked() -> bool:
+            marks = await home.database.fetch("delivery_marks")
+            return (deaf.id, home.committed[-1].position) in marks
+
+        await eventually(marked)
+
+
+async def test_unwanted_events_of_a_lane_are_passed_over_in_order_also_when_they_are_read_back(
+    database_url: str,
+) -> None:
+    """The endpoint wants joins; what stands between them in the same streams it never sees, nor does it wait for it."""
+    settings = Settings(retry=QUICK, health=HEALTH, sender=SENDER, per_lane=4, most_held=6, spill_after=0.0)
+    async with Receiver() as receiver:
+        receiver.behaviour = lambda _: FAILURE
+        async with house(database_url, settings=settings) as home:
+            await home.endpoint(receiver, events=["peer.join.success"])
+            for number in range(60):
+                await home.commit(f"s{number % 4}", left=number % 3 == 0)
+            wanted = [event for event in home.committed if event.type == "peer.join.success"]
+            assert len(wanted) == 40
+        receiver.behaviour = lambda _: OK
+        async with house(database_url, settings=settings) as home:
+            await receiver.until_accepted(40)
+            check(receiver, wanted)
+            await eventually(lambda: home.dispatcher.gauges()[0].pending == 0)
