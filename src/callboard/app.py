@@ -9,14 +9,12 @@ database stops writing, the process ends: another one starts from what is durabl
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import random
 import secrets
-import signal
 import socket
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
@@ -31,9 +29,14 @@ from callboard.background import Background
 from callboard.clock import Clock, Ids, RandomIds, SystemClock
 from callboard.config import Settings
 from callboard.database import Database, open_database
+from callboard.jobs import Handlers, Office
+from callboard.jobs.setup import new_worker
 from callboard.ledger import Ledger
 from callboard.media import MediaEngine, MediaSettings
 from callboard.meeting import Built, layout_handler, load, meeting_handlers
+from callboard.process import HttpServer, alone_in, listen, stop_on_signals
+from callboard.recording.http import file_handlers
+from callboard.recording.setup import Recordings
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Room, Workspace
@@ -139,75 +142,6 @@ def delivery_policy(settings: Settings, port: int) -> Policy:
     return Policy(networks, frozenset(webhooks.denied_ports), frozenset([port]))
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """A socket that listens. Raises `OSError`.
-
-    Not `socket.create_server`: its sockets have protocol 0, for which asyncio does not set TCP_NODELAY, and each
-    second small frame to a client would wait 40 ms for an acknowledgement.
-    """
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    listening = socket.socket(family, kind, protocol)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listening.bind(address)
-        listening.listen(2048)
-    except OSError as error:
-        listening.close()
-        raise OSError(error.errno, f"cannot listen on {host} port {port} (server.host, server.port): {error}") from None
-    return listening
-
-
-class DataInUse(Exception):  # noqa: N818 - it is what is the case
-    """Another server works in this data folder."""
-
-
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock. Raises `DataInUse`: two servers on one SQLite file would each believe that all live
-    rooms are theirs. The lock goes with the process, however it ends (flock(2))."""
-    with (folder / "callboard.lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DataInUse(f"another server works in {folder} (data_dir): each needs a folder of its own") from None
-        yield
-
-
-class HttpServer(uvicorn.Server):
-    """uvicorn, without its own signal handling: it would end the process before the parts are stopped. `ending` is
-    called when it begins to shut down: for what would go on for ever.
-    """
-
-    def __init__(self, config: uvicorn.Config, ending: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._ending = ending
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._ending()
-        await super().shutdown(sockets)
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@contextmanager
-def stop_on_signals(server: uvicorn.Server) -> Iterator[None]:
-    """SIGINT and SIGTERM let the server finish what it is doing and stop."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        server.should_exit = True
-
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(signum, stop)
-    try:
-        yield
-    finally:
-        for signum in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(signum)
-
-
 class Callboard:
     """A node: all parts, started in order. Use `serve`, or `async with` for the parts behind a socket of your own."""
 
@@ -223,9 +157,11 @@ class Callboard:
     endpoints: Endpoints
     dispatcher: Dispatcher
     pinger: Pinger
+    handlers: Handlers
+    office: Office
+    recordings: Recordings
     meeting: Built | None
     polls: PollStore
-    url: str
 
     def __init__(self, settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> None:
         self.settings = settings
@@ -234,6 +170,7 @@ class Callboard:
         self.failed: asyncio.Event = asyncio.Event()
         self.port = settings.server.port
         self.streams = Streams()
+        self.url = settings.server.public_url.rstrip("/") or f"http://{settings.server.host}:{self.port}"
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Callboard:
@@ -260,9 +197,12 @@ class Callboard:
         self.workspace = await self.store.open_workspace(secrets.token_bytes, keys.access_key, keys.secret)
         self.tokens = Tokens(self.workspace, self.clock, self.ids)
         self.ledger = Ledger(self.database, account_id=self.workspace.id, app_id=self.workspace.app_id)
+        self.handlers = Handlers()
+        self.office = Office(self.database, self.ledger, self.handlers, self.clock)
         self.meeting = await asyncio.to_thread(load)
         await self._start_webhooks(parts)
         await self._start_rooms(parts)
+        await self._start_worker(parts)
 
     async def _start_webhooks(self, parts: AsyncExitStack) -> None:
         setting, folder = self.settings.webhooks.master_key, Path(self.settings.data_dir)
@@ -302,7 +242,8 @@ class Callboard:
             settings=RoomSettings(settings.rooms.reconnect_grace_seconds, settings.rooms.max_session_seconds),
         )
         registry = Registry(self._socket_lost)
-        mediation = Mediation(self.engine, self.rooms, registry, background)
+        self.recordings = await Recordings.open(self, registry.media)
+        mediation = Mediation(self.engine, self.rooms, registry, background, self.recordings.recorder)
         self.rooms.observe(Announcements(registry, mediation))
         limits = client_limits(settings)
         stores = SessionStores()
@@ -312,6 +253,8 @@ class Callboard:
         self.signaling = Signaling(
             Service(self.rooms, registry, mediation, background, self.clock, self.ids, stores, polls, limits=limits)
         )
+        await self.recordings.recorder.start()
+        parts.push_async_callback(self.recordings.recorder.stop)
         await self.engine.start()
         self.engine.observe(mediation)
         parts.push_async_callback(self.engine.stop)
@@ -321,6 +264,13 @@ class Callboard:
         await polls.start_up()
         parts.callback(polls.stop_clocks)
         parts.callback(poll_news.stop)
+
+    async def _start_worker(self, parts: AsyncExitStack) -> None:
+        """Background jobs are done by this process too; their heavy work is in children that die with it."""
+        if self.settings.jobs.worker:
+            worker = new_worker(self, f"serve-{self.ids.uuid()}")
+            await worker.start()
+            parts.push_async_callback(worker.stop)
 
     def _socket_lost(self, client: Client) -> None:
         actions.lose(self.rooms, client.room_id, client.id, Loss.WEBSOCKET)
@@ -400,7 +350,8 @@ class Callboard:
             streams=self.streams,
         )
         layout = layout_handler(self.tokens, self.store, self.workspace.app_id)
-        return api(deps, [*handlers(doors), *meeting_handlers(self.meeting, self._endpoint()), layout])
+        files = file_handlers(self.recordings.local)
+        return api(deps, [*handlers(doors), *meeting_handlers(self.meeting, self._endpoint()), layout, *files])
 
     def _endpoint(self) -> str:
         """The WebSocket's public address, when one is set; else each client is told the host that it asked."""

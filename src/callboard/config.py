@@ -224,6 +224,56 @@ class Webhooks(Section, frozen=True):
         return [(name, getattr(self, name)) for name in self.__struct_fields__ if name != "master_key"]
 
 
+class Recording(Section, frozen=True):
+    """What is captured of sessions, and where recordings go. What is recorded, templates and rooms say."""
+
+    capture_dir: Annotated[
+        str,
+        Meta(
+            description="Folder for what is captured, until recordings are made of it; capture, in data_dir, if empty."
+        ),
+    ] = ""
+    min_free_bytes: Annotated[
+        int,
+        Meta(ge=0, description="With less free space on the disk of capture_dir nothing new is captured."),
+    ] = 2_147_483_648
+    folder: Annotated[
+        str,
+        Meta(description="Folder for recordings of templates that name no bucket. Empty: recordings, in data_dir."),
+    ] = ""
+    s3_endpoint: Annotated[
+        str,
+        Meta(
+            pattern=r"^(|https?://[^/\s]+)$(?!\n)",
+            extra={"allowed": "empty, or http(s)://host[:port]"},
+            description="Where buckets of type s3 are. Empty: at Amazon; else a server that speaks its protocol.",
+        ),
+    ] = ""
+    upload_give_up_seconds: Annotated[
+        float, Meta(gt=0, le=2_592_000, description="How long an upload is tried again when its storage fails.")
+    ] = 259_200.0
+    upload_refused_seconds: Annotated[
+        float,
+        Meta(ge=0, description="How long it is when the storage refuses: a wrong key, no such bucket, no permission."),
+    ] = 3_600.0
+    upload_most_delay_seconds: Annotated[float, Meta(gt=0, description="The longest delay between two tries.")] = 600.0
+    keep_failed_seconds: Annotated[
+        float, Meta(ge=0, description="How long captures are kept of which a recording failed, for another try.")
+    ] = 604_800.0
+
+
+class Jobs(Section, frozen=True):
+    """Background work: recordings that are made and uploaded after their session, and the like."""
+
+    worker: Annotated[bool, Meta(description="Whether this server does it. Else only `callboard worker` does.")] = True
+    cores: Annotated[
+        float, Meta(ge=0, le=1024, description="How many cores it may keep busy; 0 is all but one, and at least one.")
+    ] = 0.0
+    lease_seconds: Annotated[
+        float, Meta(ge=1, le=600, description="How long after a worker's end others take up its jobs.")
+    ] = 10.0
+
+
 class Limits(Section, frozen=True):
     """Bounds that keep one client from taking what belongs to all."""
 
@@ -271,6 +321,8 @@ class Settings(Section, frozen=True):
     rooms: Rooms = Rooms()
     media: Media = Media()
     webhooks: Webhooks = Webhooks()
+    recording: Recording = Recording()
+    jobs: Jobs = Jobs()
     limits: Limits = Limits()
     log: Log = Log()
 

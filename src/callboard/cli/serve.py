@@ -9,11 +9,12 @@ import typer
 import uvloop
 from rich.console import Console
 
-from callboard.app import Callboard, DataInUse
+from callboard.app import Callboard
 from callboard.cli.common import ConfigOption, settings_from
 from callboard.database import DatabaseStopped
 from callboard.media import EngineStartError
 from callboard.meeting import has_devices, link
+from callboard.process import DataInUse
 from callboard.webhooks.vault import VaultError
 
 FAILED = 1

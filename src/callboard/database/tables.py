@@ -337,6 +337,8 @@ CAPTURE = _table(
     ended_at=BIGINT,
     state=TEXT,
     wanted=TEXT,
+    recording_id=TEXT,
+    folder=TEXT,
 )
 """That a session is recorded (`recording/timeline.py` says what the columns mean). `wanted` is JSON."""
 
@@ -372,12 +374,51 @@ CAPTURED_SEGMENT = _table(
 )
 """A stretch of such a track in one file; `mutes` is JSON."""
 
+RECORDING = _table(
+    "recording",
+    1,
+    id=TEXT,
+    room_id=TEXT,
+    session_id=TEXT,
+    kind=TEXT,
+    status=TEXT,
+    document=TEXT,
+    created_at=BIGINT,
+    started_at=BIGINT,
+    stopped_at=BIGINT,
+    updated_at=BIGINT,
+)
+"""A recorder's run (platform.md §2.6). `kind` is `sfu` for what is captured of a session; `document` is JSON: what else
+REST shows of it. `started_at` and `stopped_at` are 0 before."""
+
+RECORDING_ASSET = _table(
+    "recording_asset",
+    1,
+    id=TEXT,
+    recording_id=TEXT,
+    room_id=TEXT,
+    session_id=TEXT,
+    template_id=TEXT,
+    type=TEXT,
+    status=TEXT,
+    path=TEXT,
+    key=TEXT,
+    size=BIGINT,
+    duration=REAL,
+    metadata=TEXT,
+    error_code=TEXT,
+    error=TEXT,
+    created_at=BIGINT,
+    updated_at=BIGINT,
+)
+"""A file that is made of a recording (`recording/assets.py` says what the columns mean). `metadata` is JSON."""
+
 TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
     *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT, REQUEST_HEAD),
     *(ENDPOINT_HEALTH, PARKED_EVENT, DELIVERY_GAP),
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
-    *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT),
+    *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT, RECORDING, RECORDING_ASSET),
 )
 """All of the above."""

@@ -11,7 +11,6 @@ import asyncio
 import http.client
 import json
 import ssl
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,7 +31,7 @@ async def request_json(
     url: str,
     *,
     token: str = "",
-    body: Mapping[str, Any] | None = None,
+    body: object = None,
     deadline: float = 10.0,
 ) -> Any:
     """The JSON answer of a 2xx (None when empty). `deadline` is in seconds.
@@ -43,7 +42,7 @@ async def request_json(
     return await asyncio.to_thread(_request, method, url, token, body, deadline)
 
 
-def _request(method: str, url: str, token: str, body: Mapping[str, Any] | None, deadline: float) -> Any:
+def _request(method: str, url: str, token: str, body: object, deadline: float) -> Any:
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or parts.hostname is None:
         raise ValueError("the URL must start with http:// or https:// and a host")

@@ -33,6 +33,11 @@ class Rest:
         """A room of this template; returns its id."""
         return str((await self.post("/v2/rooms", {"name": name, "template_id": template_id}))["id"])
 
+    async def record(self, template_id: str, **recording: object) -> None:
+        """Have sessions of this template recorded: `trackRecording={"enabled": True}` and the like."""
+        wanted = {"name": "recording", "role": "host", **recording}
+        await self.post(f"/v2/templates/{template_id}/recordings", [wanted])
+
     async def create_endpoint(self, url: str, secret: str) -> None:
         """Have all events from now on delivered to `url`, signed with `secret` (`whsec_…`)."""
         await self.post("/v2/webhook-endpoints", {"url": url, "secrets": [secret]})
@@ -52,7 +57,7 @@ class Rest:
         """Any GET."""
         return await request_json("GET", self._base_url + path, token=self._token)
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+    async def post(self, path: str, body: object) -> Any:
         """Any POST."""
         return await request_json("POST", self._base_url + path, token=self._token, body=body)
 

@@ -63,6 +63,7 @@ class Stage(AbstractAsyncContextManager["Stage"]):
     """Enter it to get a room on the server whose events arrive in `inbox`."""
 
     room_id: str
+    template_id: str
 
     def __init__(
         self,
@@ -89,8 +90,8 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         """Raises `HttpError`, `OSError`."""
         name = f"demo-{self._ids.uuid()}"
         await self.rest.create_endpoint(self.inbox.url, self._secret)
-        template_id = await self.rest.create_template(name, self._roles)
-        self.room_id = await self.rest.create_room(name, template_id)
+        self.template_id = await self.rest.create_template(name, self._roles)
+        self.room_id = await self.rest.create_room(name, self.template_id)
         return self
 
     async def __aexit__(

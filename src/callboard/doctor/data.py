@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import apsw
 import asyncpg
 
-from callboard.app import DataInUse, alone_in
 from callboard.database.sql import migrations
 from callboard.doctor.finding import Finding, broken, care, well
+from callboard.process import DataInUse, alone_in
 
 SECONDS: Final = 5.0
 ROOM_NEEDED: Final = 2 * 1024**3

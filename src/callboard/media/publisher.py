@@ -126,7 +126,16 @@ class Publisher:
         async with self._turn:  # an offer that Janus works on comes to its end first
             pass
         if detach and self._handle is not None:
+            if self._capture is not None:
+                await self._close_files(self._handle)
             await self._handle.handle.detach()
+
+    async def _close_files(self, handle: PublisherHandle) -> None:
+        """Janus answers a detach before it has closed the files, but this only after it has."""
+        try:
+            await handle.stop_capture()
+        except (JanusError, JanusTimeout, JanusGone) as error:  # it hung up before, and has closed them then
+            log.info("the capture of peer %s was over: %s", self._peer_id, error)
 
     def abandon(self) -> None:
         """Publish nothing more, without a word to Janus."""

@@ -22,16 +22,18 @@ from callboard.database import Put, Row
 from callboard.database.tables import CAPTURE, CAPTURED_SEGMENT, CAPTURED_TRACK
 
 Kind = Literal["audio", "video"]
-State = Literal["recording", "closing", "complete"]
+State = Literal["recording", "closing", "complete", "released"]
 """`recording`: the session is open. `closing`: it is closed, files may still be written to. `complete`: the files are
-final, and the jobs that make something of them are enqueued (in the commit that says so)."""
+final, and the jobs that make something of them are enqueued (in the commit that says so). `released`: the files are
+deleted, everything is delivered or given up."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be made of a capture: the template's and room's settings when the session opened (platform.md §2.2).
 
     `stream_width`, `stream_height`: pixels of stream recordings, 0 for "as published, without transcoding".
-    `presign_seconds`: how long URLs in events are good for.
+    `presign_seconds`: how long URLs in events are good for. `most_seconds`: so long after the session's start capturing
+    ends (0: no such limit).
     """
 
     track: bool = False
@@ -40,6 +42,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     stream_width: int = 0
     stream_height: int = 0
     presign_seconds: int = 86_400
+    most_seconds: int = 0
 
     @property
     def anything(self) -> bool:
@@ -48,7 +51,11 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Capture:
-    """The capture of one session. `ended_at` is 0 while the session is open."""
+    """The capture of one session. `ended_at` is 0 while the session is open.
+
+    `recording_id` is the recording that REST shows for it; `folder` the id of the capture folder that has its files
+    (`capture/folder.py`).
+    """
 
     session_id: str
     room_id: str
@@ -57,6 +64,8 @@ class Capture:
     ended_at: int
     state: State
     wanted: Wanted
+    recording_id: str = ""
+    folder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,14 +284,16 @@ def _presence(capture: Capture, row: Row) -> Presence:
 def capture_row(capture: Capture) -> Put:
     wanted = msgspec.json.encode(capture.wanted).decode()
     head = (capture.session_id, capture.room_id, capture.template_id)
-    return Put(CAPTURE, (*head, capture.started_at, capture.ended_at, capture.state, wanted))
+    times = (capture.started_at, capture.ended_at)
+    return Put(CAPTURE, (*head, *times, capture.state, wanted, capture.recording_id, capture.folder))
 
 
 def capture_of(row: Row) -> Capture:
     """The capture in a row of the table."""
-    wanted = row[-1]
+    *head, wanted, recording_id, folder = row
     assert isinstance(wanted, str)
-    return Capture(*row[:-1], msgspec.json.decode(wanted, type=Wanted))  # type: ignore[call-arg,arg-type]
+    decoded = msgspec.json.decode(wanted, type=Wanted)
+    return Capture(*head, decoded, str(recording_id), str(folder))  # type: ignore[call-arg,arg-type]  # the schema's
 
 
 def track_row(track: CapturedTrack) -> Put:

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from callboard.clock import NANOSECONDS, Clock, Ids
 from callboard.database import Database
-from callboard.ledger import Ledger
+from callboard.ledger import Changes, Ledger
 from callboard.rooms import transitions
 from callboard.rooms.models import Room, Template
 from callboard.rooms.reports import Moment
@@ -28,6 +28,15 @@ from callboard.rooms.transitions import Closed, Outcome, Step
 log = logging.getLogger("callboard.rooms")
 
 Observer = Callable[["LiveRoom", Sequence[Outcome]], None]
+Companion = Callable[["LiveRoom", Step], "Company | None"]
+
+
+@dataclass(frozen=True, slots=True)
+class Company:
+    """What somebody else commits with a step, because it follows from it; `take` is called once that is submitted."""
+
+    changes: Changes
+    take: Callable[[], None]
 
 
 class Directory(Protocol):
@@ -87,10 +96,16 @@ class LiveRooms:
         self._ids = ids
         self._rooms: dict[str, LiveRoom] = {}
         self._observers: list[Observer] = []
+        self._companions: list[Companion] = []
 
     def observe(self, observer: Observer) -> None:
         """Call `observer` with the outcomes of each step, once they are durable, in order."""
         self._observers.append(observer)
+
+    def accompany(self, companion: Companion) -> None:
+        """Ask `companion` at each step with outcomes what else is to be committed with it. It may change nothing itself
+        before its `take` is called, and must not raise."""
+        self._companions.append(companion)
 
     def moment(self, actor: str, cause: str) -> Moment:
         """Now."""
@@ -131,7 +146,11 @@ class LiveRooms:
             if not told.done():
                 told.set_result(None)
 
-        self._ledger.submit(step.changes, durable)
+        companies = self._companies(live, step)
+        changes = sum((company.changes for company in companies), step.changes)
+        self._ledger.submit(changes, durable)
+        for company in companies:
+            company.take()
         live.session = step.session
         if live.session is not None:
             self._rooms[live.room.id] = live
@@ -139,6 +158,12 @@ class LiveRooms:
             del self._rooms[live.room.id]
         self._arm(live)
         return told
+
+    def _companies(self, live: LiveRoom, step: Step) -> list[Company]:
+        if not step.outcomes:
+            return []
+        found = [companion(live, step) for companion in self._companions]
+        return [company for company in found if company is not None]
 
     def _tell(self, live: LiveRoom, outcomes: Sequence[Outcome]) -> None:
         for observer in self._observers if outcomes else ():

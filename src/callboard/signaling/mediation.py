@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
 from callboard.background import Background
 from callboard.media import Candidate, MediaEngine, MediaLost, MediaUnavailable, PeerMedia, Subscription
@@ -85,10 +85,26 @@ class Listener:
             self._mediation.migrate(self._client, reason)
 
 
+class Captures(Protocol):
+    """Whether, and where, what a client publishes is captured (`recording.capture.recorder`)."""
+
+    async def base(self, room_id: str) -> str | None:
+        """With which path the files of a new connection begin; None: it is not captured."""
+        ...
+
+
 class Mediation:
     """The media side of all clients of this node."""
 
-    def __init__(self, engine: MediaEngine, rooms: LiveRooms, registry: Registry, background: Background) -> None:
+    def __init__(
+        self,
+        engine: MediaEngine,
+        rooms: LiveRooms,
+        registry: Registry,
+        background: Background,
+        captures: Captures | None = None,
+    ) -> None:
+        self._captures = captures
         self._engine = engine
         self._rooms = rooms
         self._registry = registry
@@ -101,7 +117,8 @@ class Mediation:
         if old is not None:
             await old.close()
         listener = Listener(self, client)
-        media = await self._engine.open_peer(client.room_id, client.id, listener)
+        capture = await self._captures.base(client.room_id) if self._captures is not None else None
+        media = await self._engine.open_peer(client.room_id, client.id, listener, capture)
         listener.media = client.media = media
         client.node_id = media.node_id
         return media

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from callboard.media import PeerMedia
 from callboard.rooms.reports import Person
 from callboard.signaling.client import Client
 from callboard.signaling.socket import Socket
@@ -29,6 +30,11 @@ class Registry:
 
     def find(self, room_id: str, peer_id: str) -> Client | None:
         return self._rooms.get(room_id, {}).get(peer_id)
+
+    def media(self, room_id: str, peer_id: str) -> PeerMedia | None:
+        """The peer's media, if it has any at the moment."""
+        client = self.find(room_id, peer_id)
+        return client.media if client is not None else None
 
     def connect(self, room_id: str, person: Person, socket: Socket) -> Client:
         """The client of this peer id, with `socket` as its socket, or as its candidate while another one is open."""

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 from callboard.clock import RandomIds, SystemClock
 from callboard.demo.check import check
@@ -18,7 +19,7 @@ from callboard.demo.inbox import Inbox
 from callboard.demo.peer import Peer
 from callboard.demo.seen import Delivered
 from callboard.demo.server import ServerProcess
-from callboard.demo.stage import RunningServer, Stage
+from callboard.demo.stage import ROLES, RunningServer, Stage
 
 EVENT_SECONDS = 20.0
 
@@ -82,7 +83,12 @@ class Play:
 
 
 @asynccontextmanager
-async def play(folder: Path, grace: float = 30.0, settings: Mapping[str, str] | None = None) -> AsyncIterator[Play]:
+async def play(
+    folder: Path,
+    grace: float = 30.0,
+    settings: Mapping[str, str] | None = None,
+    roles: Mapping[str, Mapping[str, Any]] = ROLES,
+) -> AsyncIterator[Play]:
     """A play on a server of its own, with its data in `folder`; lost peers are waited for `grace` seconds."""
     secret = "whsec_" + base64.b64encode(secrets.token_bytes(32)).decode()
     server = ServerProcess(
@@ -97,7 +103,7 @@ async def play(folder: Path, grace: float = 30.0, settings: Mapping[str, str] | 
         running = RunningServer(server.base_url, server.access_key, server.secret)
         async with (
             Inbox(secret) as inbox,
-            Stage(running, inbox, secret, clock=SystemClock(), ids=RandomIds()) as stage,
+            Stage(running, inbox, secret, clock=SystemClock(), ids=RandomIds(), roles=roles) as stage,
         ):
             yield Play(server, inbox, stage)
     finally:

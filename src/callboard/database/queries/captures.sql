@@ -1,14 +1,15 @@
 -- What was captured of sessions.
 
 -- name: capture_of_session
-SELECT session_id, room_id, template_id, started_at, ended_at, state, wanted
+SELECT session_id, room_id, template_id, started_at, ended_at, state, wanted, recording_id, folder
 FROM capture
 WHERE session_id = :session_id
 
--- name: unfinished_captures
-SELECT session_id, room_id, template_id, started_at, ended_at, state, wanted
+-- Those whose files are still kept; how many there are does not grow with history.
+-- name: kept_captures
+SELECT session_id, room_id, template_id, started_at, ended_at, state, wanted, recording_id, folder
 FROM capture
-WHERE state <> 'complete'
+WHERE state <> 'released'
 ORDER BY session_id
 
 -- name: captured_tracks

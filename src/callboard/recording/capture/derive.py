@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+import callboard
 from callboard.clock import NANOSECONDS
 from callboard.database import Database
 from callboard.jobs.kinds import JobError
@@ -41,6 +42,9 @@ RENDER_SECONDS = 3600.0
 LATE = 2 * NANOSECONDS
 """What was on its way when a segment ended still belongs to it."""
 INPUT_ERROR, PROCESSING_ERROR, DISK_ERROR = "INPUT_ERROR", "PROCESSING_CMD_ERROR", "DISK_ERROR"
+
+_OUR_CODE = {"PYTHONPATH": str(Path(callboard.__file__).parents[1])}
+"""The child runs the code that we do, also when that is no installed package."""
 
 log = logging.getLogger("callboard.recording")
 
@@ -148,7 +152,7 @@ async def run_render(order: Order) -> Rendered | None:
     """
     command = (sys.executable, "-m", program.__name__, msgspec.json.encode(order).decode())
     try:
-        finished = await run_process(command, deadline=RENDER_SECONDS)
+        finished = await run_process(command, deadline=RENDER_SECONDS, environment=_OUR_CODE)
     except ProcessFailed as error:
         if error.code == program.UNREADABLE:
             raise JobError(INPUT_ERROR, error.complaints.strip(), final=True) from error

@@ -1,0 +1,148 @@
+"""Recordings, put together: the capture folder, storages, jobs, and the recorder that feeds them.
+
+Owns: `Recordings` and what it makes out of settings.
+
+Always holds: a process that serves rooms and one that only does jobs have the same handlers, made here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final, Protocol
+
+from callboard.clock import Clock, Ids
+from callboard.config import Settings
+from callboard.database import Database
+from callboard.jobs import Handlers
+from callboard.ledger import Ledger
+from callboard.recording.capture.folder import CaptureFolder, open_folder
+from callboard.recording.capture.recorder import Medias, Recorder
+from callboard.recording.delivery import Delivery, DeliverySettings
+from callboard.recording.depot import Depot
+from callboard.recording.http import FILES
+from callboard.recording.making import Making
+from callboard.recording.streams import StreamRecordings
+from callboard.recording.tracks import TrackRecordings
+from callboard.rooms.live import Directory, LiveRooms
+from callboard.rooms.models import Workspace
+from callboard.storage import Destination, Folder
+
+NAME: Final = "recordings"
+"""The location in their URIs: `local://recordings/…`."""
+
+
+class House(Protocol):
+    """What is needed of whoever puts the parts together."""
+
+    settings: Settings
+    clock: Clock
+    ids: Ids
+    database: Database
+    ledger: Ledger
+    handlers: Handlers
+    workspace: Workspace
+
+    @property
+    def store(self) -> Directory: ...
+
+    @property
+    def url(self) -> str: ...
+
+
+class Serving(House, Protocol):
+    """And of one that serves rooms."""
+
+    rooms: LiveRooms
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What jobs need: the same in every process that does them."""
+
+    folder: CaptureFolder
+    local: Folder
+    depot: Depot
+    delivery: Delivery
+    making: Making
+    tracks: TrackRecordings
+    streams: StreamRecordings
+
+
+@dataclass(frozen=True, slots=True)
+class Recordings:
+    """A server's."""
+
+    workshop: Workshop
+    recorder: Recorder
+
+    @property
+    def local(self) -> Folder:
+        """The storage of templates that name no bucket."""
+        return self.workshop.local
+
+    @classmethod
+    async def open(cls, house: Serving, medias: Medias) -> Recordings:
+        """Make the parts; start the recorder afterwards. Raises `OSError`, `ValueError` (the folder's path is too
+        long)."""
+        workshop = await open_workshop(house)
+        recorder = Recorder(
+            database=house.database,
+            ledger=house.ledger,
+            rooms=house.rooms,
+            medias=medias,
+            folder=workshop.folder,
+            clock=house.clock,
+            ids=house.ids,
+            floor=house.settings.recording.min_free_bytes,
+        )
+        recorder.makers += [workshop.tracks.make, workshop.streams.make]
+        return cls(workshop, recorder)
+
+
+async def open_workshop(house: House) -> Workshop:
+    """Make what jobs need and register its handlers. Raises as `Recordings.open`."""
+    settings, data = house.settings.recording, await asyncio.to_thread(Path(house.settings.data_dir).absolute)
+    path = data / (settings.capture_dir or "capture")
+    folder = await asyncio.to_thread(open_folder, path, house.ids.uuid)
+    local = await _local(house, data / (settings.folder or "recordings"))
+    depot = Depot(house.store, local, house.workspace.id, _opener(settings.s3_endpoint))
+    delivery = Delivery(
+        house.database,
+        depot,
+        folder,
+        house.clock,
+        house.ids,
+        DeliverySettings(
+            give_up=settings.upload_give_up_seconds,
+            refused=settings.upload_refused_seconds,
+            keep=settings.keep_failed_seconds,
+            most_delay=settings.upload_most_delay_seconds,
+        ),
+    )
+    making = Making(house.database, delivery, folder, house.clock, house.ids)
+    tracks, streams = TrackRecordings(making), StreamRecordings(making)
+    for part in (delivery, tracks, streams):
+        part.register(house.handlers)
+    return Workshop(folder, local, depot, delivery, making, tracks, streams)
+
+
+async def _local(house: House, path: Path) -> Folder:
+    await asyncio.to_thread(path.mkdir, parents=True, exist_ok=True)
+    secret = hmac.digest(house.workspace.secret.encode(), b"callboard links to recordings", hashlib.sha256)
+    local = Folder(path, NAME, house.url + FILES, (secret,), house.clock)
+    await local.remove_leftovers()
+    return local
+
+
+def _opener(s3_endpoint: str) -> Callable[[Destination], Destination]:
+    def opened(destination: Destination) -> Destination:
+        if destination.type == "s3" and s3_endpoint:
+            return replace(destination, endpoint=s3_endpoint)
+        return destination
+
+    return opened
