@@ -11,45 +11,23 @@ import apsw
 import pytest
 
 from callboard.clock import RandomIds, SystemClock
-from callboard.database import Put, Unit
+from callboard.database import Unit
 from callboard.database.sql import query_named
-from callboard.database.tables import ATTEMPT, REQUEST_HEAD
 from callboard.events import timestamps
+from callboard.testing.attempts import ANOTHER_ENDPOINT, START, attempt, log_attempts
 from callboard.testing.facts import joined
 from callboard.testing.receiver import Receiver, status
 from callboard.webhooks.attempt_pages import Cursor, Wanted, page_of_endpoint
-from callboard.webhooks.attempts import GIVEN_UP
 
-ABSENT = "5f9edc6ac238215aec2312df"
-START = 1_800_000_000_000_000_000
-SECOND = 1_000_000_000
-
-
-def attempt(endpoint_id: str, event_id: str, number: int, at: int, error: str = "") -> Put:
-    answer = json.dumps({"headers": {"server": "x"}, "body": "<b>no</b>"})
-    code = 0 if error.startswith("timeout") else 500 if error else 200
-    times = (0.001, 0.002, 0.003, 0.4)
-    next_at = 0 if not error or error.startswith(GIVEN_UP) else at + SECOND
-    return Put(
-        ATTEMPT, (event_id, endpoint_id, number, at, code, error, 0.5, next_at, 7, 99, "192.0.2.1", *times, answer)
-    )
+ABSENT = ANOTHER_ENDPOINT
 
 
 async def logged(rest: Any) -> tuple[str, str]:
-    """An endpoint, and an event that it accepted at the third try; before, 25 others of which every fifth failed."""
+    """An endpoint with a log of attempts, and the event that it accepted at the third try."""
     made = await rest.post("/v2/webhook-endpoints", {"url": "https://a.example/", "headers": {"x-key": "hunter2"}})
     (event,) = await rest.deps.ledger.commit(joined("s1", RandomIds(), SystemClock()))
-    id_ = made["id"]
-    head = Put(REQUEST_HEAD, (id_, 7, json.dumps({"host": "a.example", "x-key": "[redacted]"})))
-    rows = [attempt(id_, f"old{n:02}", 1, START + n, "" if n % 5 else f"{GIVEN_UP}http_5xx") for n in range(25)]
-    rows += [
-        attempt(id_, event.id, 1, START + 1 * SECOND, "timeout_answer"),
-        attempt(id_, event.id, 2, START + 2 * SECOND, "http_5xx"),
-        attempt(id_, event.id, 3, START + 5 * SECOND),
-        attempt(ABSENT, event.id, 1, START + 9 * SECOND),
-    ]
-    await rest.deps.database.commit(Unit((head, *rows)))
-    return id_, event.id
+    await log_attempts(rest.deps.database, made["id"], event.id)
+    return made["id"], event.id
 
 
 async def test_an_attempt_says_what_was_sent_what_came_back_and_where_the_time_went(rest: Any) -> None:

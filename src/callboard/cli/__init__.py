@@ -16,7 +16,7 @@ from rich.console import Console
 import callboard
 from callboard.cli import demo as demo_command
 from callboard.cli import doctor as doctor_command
-from callboard.cli import events, listen, reference, serve, tokens, verify
+from callboard.cli import endpoints, events, listen, reference, serve, tokens, verify
 from callboard.config import ConfigError, default_toml
 
 app = typer.Typer(
@@ -33,6 +33,7 @@ app.command()(tokens.token)
 app.command()(listen.listen)
 app.command()(verify.verify_recording)
 app.command()(verify.marks)
+app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(events.app, name="events")
 app.command(hidden=True)(reference.reference)
 

@@ -28,7 +28,10 @@ def callboard(folder: Path, *arguments: str, **environment: str) -> subprocess.C
     )
 
 
-COMMANDS = ["serve", "demo", "doctor", "token", "listen", "events", "config", "version", "verify-recording", "marks"]
+COMMANDS = [
+    *("serve", "demo", "doctor", "token", "listen", "endpoints", "events", "config", "version"),
+    *("verify-recording", "marks"),
+]
 
 
 def test_help_names_every_command(tmp_path: Path) -> None:
