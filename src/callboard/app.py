@@ -65,6 +65,8 @@ from callboard.webhooks.gauges import Settings as DeliverySettings
 from callboard.webhooks.guard import Policy, parse_network
 from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.ping import Pinger
+from callboard.webhooks.replays.line import Client as ReplayClient
+from callboard.webhooks.replays.service import ReplayService
 from callboard.webhooks.resolver import Resolver
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
@@ -160,6 +162,7 @@ class Callboard:
     handlers: Handlers
     office: Office
     recordings: Recordings
+    replays: ReplayService
     meeting: Built | None
     polls: PollStore
 
@@ -228,6 +231,18 @@ class Callboard:
         )
         await self.dispatcher.start()
         parts.push_async_callback(self.dispatcher.stop)
+        self.replays = ReplayService(
+            self.database,
+            self.ledger,
+            self.endpoints,
+            self.clock,
+            self.ids,
+            ReplayClient(delivery.sender, tls, resolver),
+            account_id=workspace.id,
+            per_second=self.settings.webhooks.replay_per_second,
+        )
+        await self.replays.start()
+        parts.push_async_callback(self.replays.stop)
 
     async def _start_rooms(self, parts: AsyncExitStack) -> None:
         settings = self.settings
@@ -347,6 +362,7 @@ class Callboard:
             checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.running},
             max_body_bytes=self.settings.limits.max_body_bytes,
             cors_origins=self.settings.server.cors_origins,
+            replays=self.replays.desk,
             streams=self.streams,
         )
         layout = layout_handler(self.tokens, self.store, self.workspace.app_id)

@@ -203,6 +203,9 @@ class Webhooks(Section, frozen=True):
             " link-local, metadata and multicast addresses always are."
         ),
     ] = ()
+    replay_per_second: Annotated[
+        float, Meta(gt=0, le=1000, description="How many events a second a replay sends to an endpoint, at most.")
+    ] = 10.0
     denied_ports: Annotated[
         tuple[Annotated[int, Meta(ge=1, le=65535)], ...],
         Meta(description="Ports that are never delivered to: those of mail, shells, databases and the like."),

@@ -6,8 +6,8 @@ import asyncio
 import json
 import secrets
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -185,6 +185,18 @@ async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
     await database.close()
 
 
+@asynccontextmanager
+async def _served(deps: Deps, live: Live, ready: dict[str, bool]) -> AsyncIterator[Rest]:
+    async with serving(api(deps)) as url, aiohttp.ClientSession() as http:
+        yield Rest(url, http, deps, live, ready)
+
+
+@pytest.fixture
+def served() -> Callable[[Deps, Live, dict[str, bool]], AbstractAsyncContextManager[Rest]]:
+    """`async with served(deps, rest.live, rest.ready) as other:` another API, with other parts behind it."""
+    return _served
+
+
 @pytest.fixture
 async def rest(sqlite: Database) -> AsyncIterator[Rest]:
     """The API of a new workspace."""
@@ -211,5 +223,5 @@ async def rest(sqlite: Database) -> AsyncIterator[Rest]:
         checks={"database": lambda: ready["database"], "media": lambda: ready["media"]},
         max_body_bytes=100_000,
     )
-    async with serving(api(deps)) as url, aiohttp.ClientSession() as http:
-        yield Rest(url, http, deps, live, ready)
+    async with _served(deps, live, ready) as served:
+        yield served

@@ -41,6 +41,7 @@ async def test_an_attempt_says_what_was_sent_what_came_back_and_where_the_time_w
         "type": "peer.join.success",
         "endpoint_id": endpoint_id,
         "number": 2,
+        "replay": False,
         "at": "2027-01-15T08:00:02Z",
         "outcome": "failed",
         "error": "http_5xx",

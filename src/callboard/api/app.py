@@ -41,8 +41,10 @@ from callboard.api.template_parts import parts_routes, roles_routes
 from callboard.api.templates import templates_router
 from callboard.api.token_exchange import exchange_handlers
 from callboard.api.webhook_attempts import attempts_router
+from callboard.api.webhook_deliveries import deliveries_router
 from callboard.api.webhook_endpoints import endpoints_router
 from callboard.api.webhook_keys import key_handlers
+from callboard.api.webhook_replays import replays_router
 from callboard.errors import Refusal
 
 DESCRIPTION = """Live audio and video rooms whose every moment reaches your backend as an event.
@@ -64,6 +66,8 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         endpoints_router(deps),
         attempts_router(deps),
         events_router(deps),
+        deliveries_router(deps),
+        replays_router(deps),
         making_routes(deps),
         listing_routes(deps),
         writing_routes(deps),

@@ -20,6 +20,7 @@ from callboard.rooms.room_codes import RoomCodes
 from callboard.rooms.store import Store
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.ping import Pinger
+from callboard.webhooks.replays.desk import Desk
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +43,6 @@ class Deps:
     clock: Clock
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     max_body_bytes: int = 1_048_576
+    replays: Desk | None = None
     streams: Streams = field(default_factory=Streams)
     cors_origins: tuple[str, ...] = ("*",)

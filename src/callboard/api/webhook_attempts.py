@@ -63,7 +63,8 @@ class AttemptResponse(Struct, frozen=True, kw_only=True):
     event_id: str
     type: Annotated[str, Meta(description='The event\'s type; "" once retention took the event away.')]
     endpoint_id: str
-    number: Annotated[int, Meta(description="1, 2, 3, … of this event for this endpoint.")]
+    number: Annotated[int, Meta(description="1, 2, 3, … of this event for this endpoint; a replay's from 1000001.")]
+    replay: Annotated[bool, Meta(description="Whether a replay made it.")]
     at: str
     outcome: Annotated[Outcome, Meta(description="`given_up`: it failed, and was the last.")]
     error: Annotated[str, Meta(description='Why it failed, "" if it did not: one of a closed list.')]
@@ -102,6 +103,7 @@ def shown(attempt: Attempt, event_type: str) -> AttemptResponse:
         type=event_type,
         endpoint_id=attempt.endpoint_id,
         number=attempt.number,
+        replay=attempt.replay,
         at=timestamps.precise(attempt.at),
         outcome="given_up" if attempt.given_up else "failed" if attempt.error else "accepted",
         error=attempt.error,

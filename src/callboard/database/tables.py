@@ -1,7 +1,7 @@
 """The tables whose rows are written whole, as the writer sees them.
 
-Owns: one `Table` per table that rooms, webhooks and jobs put rows into. `stream` and `event` are not among them: only
-the writer touches those, when it appends events.
+Owns: one `Table` per table that rooms, webhooks and jobs put rows into. `stream` is not among them, and `event` not for
+this: only the writer touches those, when it appends events.
 
 Always holds: names, types and keys here are those of the migrated schema, on both back ends (a test compares them).
 No column is ever null: what is absent is `''`, `0` or `False`, and what that means is said here.
@@ -413,6 +413,67 @@ RECORDING_ASSET = _table(
 )
 """A file that is made of a recording (`recording/assets.py` says what the columns mean). `metadata` is JSON."""
 
+REPLAY = _table(
+    "replay",
+    1,
+    id=TEXT,
+    digest=TEXT,
+    document=TEXT,
+    upto=BIGINT,
+    created_at=BIGINT,
+)
+"""Deliveries that are asked for again: `document` is JSON, `digest` that of the request, `upto` the last position."""
+
+REPLAY_PART = _table(
+    "replay_part",
+    2,
+    replay_id=TEXT,
+    endpoint_id=TEXT,
+    job_id=TEXT,
+    state=TEXT,
+    total=BIGINT,
+    completed=BIGINT,
+    failed=BIGINT,
+    streak=BIGINT,
+    failed_events=TEXT,
+    message=TEXT,
+    started_at=BIGINT,
+    ended_at=BIGINT,
+)
+"""Those for one endpoint (`webhooks/replays/part.py` says what the columns mean), written by the holder of its job."""
+
+REPLAY_CHUNK = _table(
+    "replay_chunk",
+    3,
+    replay_id=TEXT,
+    endpoint_id=TEXT,
+    number=BIGINT,
+    positions=BYTES,
+)
+"""Some of the events of such a part, in order: `positions` is a JSON array."""
+
+EVENT = _table(
+    "event",
+    1,
+    position=BIGINT,
+    id=TEXT,
+    stream=TEXT,
+    seq=BIGINT,
+    type=TEXT,
+    room_id=TEXT,
+    session_id=TEXT,
+    peer_id=TEXT,
+    at=BIGINT,
+    committed_at=BIGINT,
+    actor=TEXT,
+    cause=TEXT,
+    body=BYTES,
+    template_id=TEXT,
+    hook=TEXT,
+)
+"""The log of events. Only the writer appends to it (`Append`); this is for retention, which deletes what is old, and
+for expunging, which puts an event's row back with another body."""
+
 TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
     *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT, REQUEST_HEAD),
@@ -420,5 +481,7 @@ TABLES = (
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
     *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT, RECORDING, RECORDING_ASSET),
+    *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT),
+    *(REPLAY, REPLAY_PART, REPLAY_CHUNK),
 )
 """All of the above."""

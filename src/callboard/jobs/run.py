@@ -57,6 +57,18 @@ class Run:
         answer: T = msgspec.json.decode(output, type=kind)
         return answer
 
+    async def commit(self, changes: Changes) -> None:
+        """Commit what belongs to this try while it runs; if the job has changed hands, the try ends here.
+
+        Raises as `Ledger.commit`, but waits while the database is busy.
+        """
+        await self._attempt.commit(changes)
+
+    async def rest(self) -> None:
+        """A place where the job may be given back: if the worker stops, the try ends here."""
+        if self._attempt.stopping:
+            await self._attempt.stop_here(Ending.RELEASED)
+
     def progress(self, share: float) -> None:
         """How much of the job is done, 0.0 to 1.0. Others see it with the next heartbeat."""
         self._attempt.progress = min(max(float(share), 0.0), 1.0)

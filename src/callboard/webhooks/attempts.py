@@ -3,7 +3,7 @@
 Owns: `Attempt`, `Timing`, and reading the log.
 
 Always holds: an attempt is in the log once it has ended (and the journal has written it, milliseconds later);
-`number` counts the attempts of one event for one endpoint, 1, 2, 3, …
+`number` counts the attempts of one event for one endpoint, 1, 2, 3, … (those of replays, from `REPLAYED`).
 """
 
 from __future__ import annotations
@@ -19,6 +19,10 @@ from callboard.webhooks.answers import Logged
 
 GIVEN_UP = "given_up:"
 """Stands before the recorded error of the attempt after which the event was given up."""
+
+REPLAYED = 1_000_000
+"""Attempts that a replay made are counted from here, so that they and those of the lanes never take each other's
+place."""
 
 _FIRST = tuple(column.name for column in ATTEMPT.columns[:7])
 
@@ -62,6 +66,11 @@ class Attempt:
     timing: Timing
     response_headers: dict[str, str]
     response_body: str
+
+    @property
+    def replay(self) -> bool:
+        """Whether a replay made it, and no lane."""
+        return self.number > REPLAYED
 
     @property
     def ended(self) -> bool:

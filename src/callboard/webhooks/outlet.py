@@ -221,7 +221,7 @@ class Outlet:
         for event in events:
             made = [a for a in await attempts_of_event(self._database, event.id) if a.endpoint_id == self._id]
             if self.endpoint.wants(event) and not any(attempt.ended for attempt in made):
-                return passed, made
+                return passed, [attempt for attempt in made if not attempt.replay]
             passed.append(event)
         return passed, []
 

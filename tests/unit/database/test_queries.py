@@ -45,6 +45,7 @@ async def test_every_query_runs(database: Database) -> None:
         "error": -1,
         "now": 0,
         "upto": 0,
+        "offset": 0,
         "since": 0,
         "until": 0,
         "at": 0,
@@ -54,7 +55,7 @@ async def test_every_query_runs(database: Database) -> None:
     }
     for query in queries().values():
         rows = await database.fetch(query.name, **{name: values.get(name, "x") for name in query.parameters})
-        assert rows == ([(0,)] if query.name == "highest_position" else [])
+        assert rows == ([(0,)] if query.name in {"highest_position", "last_attempt_number", "delivery_count"} else [])
 
 
 async def test_the_workspace_is_the_oldest_one(database: Database) -> None:

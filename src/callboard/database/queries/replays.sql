@@ -1,0 +1,157 @@
+-- Deliveries that have ended, as they are listed and chosen for replays, and the replays.
+-- An event that was given up for an endpoint and accepted by it later (a replay) is no failure any more.
+-- CROSS JOIN keeps SQLite from beginning with the events: it reads the attempts of the endpoint, by `attempt_endpoint`
+-- or, of those that failed, by `attempt_failed`. Every endpoint that was ever sent anything has a `request_head`.
+
+-- name: replay_by_id
+SELECT id, digest, document, upto, created_at
+FROM replay
+WHERE id = :id
+
+-- name: replay_page
+SELECT id, digest, document, upto, created_at
+FROM replay
+WHERE created_at < :before
+ORDER BY created_at DESC, id
+LIMIT :limit
+
+-- name: open_replays
+SELECT DISTINCT replay.id, replay.digest
+FROM replay_part CROSS JOIN replay
+WHERE replay_part.ended_at = 0
+  AND replay.id = replay_part.replay_id
+ORDER BY replay.id
+
+-- name: replay_parts
+SELECT replay_id, endpoint_id, job_id, state, total, completed, failed, streak, failed_events, message, started_at,
+    ended_at
+FROM replay_part
+WHERE replay_id = :replay_id
+ORDER BY endpoint_id
+
+-- name: replay_part
+SELECT replay_id, endpoint_id, job_id, state, total, completed, failed, streak, failed_events, message, started_at,
+    ended_at
+FROM replay_part
+WHERE replay_id = :replay_id
+  AND endpoint_id = :endpoint_id
+
+-- name: replay_chunk
+SELECT positions
+FROM replay_chunk
+WHERE replay_id = :replay_id
+  AND endpoint_id = :endpoint_id
+  AND number = :number
+
+-- name: last_attempt_number
+SELECT COALESCE(MAX(number), 0)
+FROM attempt
+WHERE event_id = :event_id
+  AND endpoint_id = :endpoint_id
+
+-- The events that were given up for an endpoint, and happened or were given up in the time from `:since` to `:until`.
+-- name: failed_for_endpoint
+SELECT DISTINCT event.position
+FROM attempt CROSS JOIN event
+WHERE attempt.endpoint_id = :endpoint_id
+  AND attempt.error <> ''
+  AND attempt.error LIKE 'given_up:%'
+  AND attempt.at >= :since
+  AND event.id = attempt.event_id
+  AND (attempt.at < :until OR (event.committed_at >= :since AND event.committed_at < :until))
+  AND event.position <= :upto
+  AND (:room_id = '' OR event.room_id = :room_id)
+  AND (:session_id = '' OR event.session_id = :session_id)
+  AND (:peer_id = '' OR event.peer_id = :peer_id)
+  AND (:types = '' OR replace(:types, ',' || event.type || ',', '') <> :types)
+  AND NOT EXISTS (
+    SELECT 1
+    FROM attempt AS accepted
+    WHERE accepted.event_id = attempt.event_id
+      AND accepted.endpoint_id = attempt.endpoint_id
+      AND accepted.error = ''
+  )
+ORDER BY event.position
+LIMIT :limit
+
+-- name: parked_for_endpoint
+SELECT event.position
+FROM parked_event CROSS JOIN event
+WHERE parked_event.endpoint_id = :endpoint_id
+  AND parked_event.at >= :since
+  AND event.id = parked_event.event_id
+  AND (parked_event.at < :until OR (event.committed_at >= :since AND event.committed_at < :until))
+  AND event.position <= :upto
+  AND (:room_id = '' OR event.room_id = :room_id)
+  AND (:session_id = '' OR event.session_id = :session_id)
+  AND (:peer_id = '' OR event.peer_id = :peer_id)
+  AND (:types = '' OR replace(:types, ',' || event.type || ',', '') <> :types)
+ORDER BY event.position
+LIMIT :limit
+
+-- name: accepted_by_endpoint
+SELECT DISTINCT event.position
+FROM attempt CROSS JOIN event
+WHERE attempt.endpoint_id = :endpoint_id
+  AND attempt.error = ''
+  AND attempt.at >= :since
+  AND event.id = attempt.event_id
+  AND (attempt.at < :until OR (event.committed_at >= :since AND event.committed_at < :until))
+  AND event.position <= :upto
+  AND (:room_id = '' OR event.room_id = :room_id)
+  AND (:session_id = '' OR event.session_id = :session_id)
+  AND (:peer_id = '' OR event.peer_id = :peer_id)
+  AND (:types = '' OR replace(:types, ',' || event.type || ',', '') <> :types)
+ORDER BY event.position
+LIMIT :limit
+
+-- Deliveries that ended in the time from `:since` to `:until`: accepted (`:accepted` is 1), given up (0), both (-1).
+-- name: delivery_page
+SELECT event.id, event.type, event.room_id, event.body, attempt.endpoint_id, attempt.at, attempt.status, attempt.error
+FROM (SELECT DISTINCT endpoint_id FROM request_head) AS known CROSS JOIN attempt CROSS JOIN event
+WHERE attempt.endpoint_id = known.endpoint_id
+  AND attempt.at >= :since
+  AND attempt.at < :until
+  AND (
+    (:accepted <> 0 AND attempt.error = '')
+    OR (
+      :accepted <> 1
+      AND attempt.error LIKE 'given_up:%'
+      AND NOT EXISTS (
+        SELECT 1
+        FROM attempt AS accepted
+        WHERE accepted.event_id = attempt.event_id
+          AND accepted.endpoint_id = attempt.endpoint_id
+          AND accepted.error = ''
+      )
+    )
+  )
+  AND event.id = attempt.event_id
+  AND (:room_id = '' OR event.room_id = :room_id)
+  AND (:types = '' OR replace(:types, ',' || event.type || ',', '') <> :types)
+ORDER BY attempt.at DESC, event.position DESC, attempt.endpoint_id
+LIMIT :limit OFFSET :offset
+
+-- name: delivery_count
+SELECT COUNT(*)
+FROM (SELECT DISTINCT endpoint_id FROM request_head) AS known CROSS JOIN attempt CROSS JOIN event
+WHERE attempt.endpoint_id = known.endpoint_id
+  AND attempt.at >= :since
+  AND attempt.at < :until
+  AND (
+    (:accepted <> 0 AND attempt.error = '')
+    OR (
+      :accepted <> 1
+      AND attempt.error LIKE 'given_up:%'
+      AND NOT EXISTS (
+        SELECT 1
+        FROM attempt AS accepted
+        WHERE accepted.event_id = attempt.event_id
+          AND accepted.endpoint_id = attempt.endpoint_id
+          AND accepted.error = ''
+      )
+    )
+  )
+  AND event.id = attempt.event_id
+  AND (:room_id = '' OR event.room_id = :room_id)
+  AND (:types = '' OR replace(:types, ',' || event.type || ',', '') <> :types)

@@ -1,0 +1,144 @@
+"""The actions on replays: start, look up, cancel.
+
+Owns: `Desk`.
+
+Always holds: a replay, its parts and the jobs that do them are one commit. While a replay runs, asking for the same one
+again starts no other. Raises `callboard.errors` refusals, which change nothing, and what `Database.fetch` and
+`Ledger.commit` raise.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+from callboard.clock import Clock, Ids
+from callboard.database import Database
+from callboard.errors import Conflict, Invalid, NotFound
+from callboard.jobs import Office, new_job
+from callboard.jobs.job import stored as job_stored
+from callboard.ledger import Changes, Ledger
+from callboard.webhooks.endpoint import Endpoint
+from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.replays import filters
+from callboard.webhooks.replays import part as parts
+from callboard.webhooks.replays.filters import Replay, Wanted, replay_of
+from callboard.webhooks.replays.part import Part, part_of, status_of
+from callboard.webhooks.replays.work import KIND, Task
+
+MOST_OPEN: Final = 20
+"""Replays that run or wait at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A replay and how far it has come at each endpoint."""
+
+    replay: Replay
+    parts: list[Part]
+
+    @property
+    def status(self) -> str:
+        return status_of(self.parts)
+
+    @property
+    def completed_at(self) -> int:
+        """When the last part ended, 0 while one has not."""
+        over = all(part.ended_at for part in self.parts)
+        return max((part.ended_at for part in self.parts), default=self.replay.created_at) if over else 0
+
+
+class Desk:
+    """See the module. Used on the event loop's thread only. `account_id` is the workspace's."""
+
+    def __init__(
+        self,
+        database: Database,
+        ledger: Ledger,
+        endpoints: Endpoints,
+        office: Office,
+        clock: Clock,
+        ids: Ids,
+        account_id: str,
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._endpoints = endpoints
+        self._office = office
+        self._clock = clock
+        self._ids = ids
+        self._account_id = account_id
+        self._starting = asyncio.Lock()
+
+    async def start(self, wanted: Wanted, digest: str) -> tuple[View, bool]:
+        """The replay that was asked for, and whether it is new.
+
+        `digest` is that of what was said (`filters.digest`). Raises `Invalid` if there is no endpoint to replay to,
+        `NotFound` for an endpoint or an event that there is not, `Conflict` when `MOST_OPEN` replays run.
+        """
+        async with self._starting:
+            running = await self._database.fetch("open_replays")
+            for replay_id, other in running:
+                if other == digest:
+                    return await self.view(str(replay_id)), False
+            if len(running) >= MOST_OPEN:
+                raise Conflict("too many replays", (f"{MOST_OPEN} run already: wait for one to end, or cancel it",))
+            await self._check_events(wanted)
+            return await self._begin(wanted, digest), True
+
+    async def view(self, replay_id: str) -> View:
+        """Raises `NotFound`."""
+        rows = await self._database.fetch("replay_by_id", id=replay_id)
+        if not rows:
+            raise NotFound("workflow not found")
+        return await self._view(replay_of(rows[0]))
+
+    async def newest(self, before: int, limit: int) -> list[View]:
+        """At most `limit` replays that were asked for before that instant, newest first."""
+        rows = await self._database.fetch("replay_page", before=before, limit=limit)
+        return [await self._view(replay_of(row)) for row in rows]
+
+    async def cancel(self, replay_id: str) -> View:
+        """Stop it, if it has not ended; a delivery that is under way may still arrive. Raises `NotFound`."""
+        view = await self.view(replay_id)
+        for part in view.parts:
+            if not part.ended_at:
+                await self._office.cancel(part.job_id, "cancelled")
+        return await self.view(replay_id)
+
+    async def _view(self, replay: Replay) -> View:
+        rows = await self._database.fetch("replay_parts", replay_id=replay.id)
+        return View(replay, [part_of(row) for row in rows])
+
+    async def _begin(self, wanted: Wanted, digest: str) -> View:
+        now = self._clock.now()
+        replay_id = f"webhook-replay-{self._account_id}-{self._ids.uuid()[:8]}"
+        if await self._database.fetch("replay_by_id", id=replay_id):
+            return await self._begin(wanted, digest)
+        replay = Replay(replay_id, digest, wanted, await self._ledger.newest(), now)
+        own, jobs = [], []
+        for endpoint in self._chosen(wanted):
+            task = Task(replay_id, endpoint.id)
+            job = new_job(KIND, task, now=now, ids=self._ids, subject=replay_id)
+            own.append(parts.new(replay_id, endpoint.id, job.id))
+            jobs.append(job_stored(job))
+        rows = (filters.stored(replay), *map(parts.stored, own), *jobs)
+        await self._ledger.commit(Changes(rows=rows))
+        return View(replay, own)
+
+    def _chosen(self, wanted: Wanted) -> list[Endpoint]:
+        if wanted.endpoint_id:
+            endpoint = self._endpoints.get(wanted.endpoint_id)
+            if endpoint is None:
+                raise NotFound("endpoint not found")
+            return [endpoint]
+        enabled = [endpoint for endpoint in self._endpoints.all() if endpoint.enabled]
+        if not enabled:
+            raise Invalid("there is nothing to replay to", ("there is no webhook endpoint that is enabled",))
+        return enabled
+
+    async def _check_events(self, wanted: Wanted) -> None:
+        for event_id in wanted.event_ids:
+            if await self._ledger.event(event_id) is None:
+                raise NotFound("event not found", (event_id,))

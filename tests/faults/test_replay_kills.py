@@ -1,0 +1,57 @@
+"""A replay across SIGKILL: every event is delivered again, in order, at most one twice for each kill, and it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+import signal
+import sys
+
+import pytest
+
+from callboard.clock import RandomIds, SystemClock
+from callboard.database import Database
+from callboard.ledger import Ledger
+from callboard.testing.facts import joined
+from callboard.testing.receiver import OK, Answer, Receiver
+from callboard.webhooks.endpoint import EndpointRequest
+from callboard.webhooks.endpoints import Endpoints
+
+pytestmark = pytest.mark.faults
+
+EVENTS = 150
+KILLS = 4
+
+
+async def test_killed_at_random_a_replay_goes_on_where_it_was(database: Database, database_url: str) -> None:
+    clock, ids, source = SystemClock(), RandomIds(), random.Random(5)
+    ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
+    for number in range(EVENTS):
+        await ledger.commit(joined(f"room{number % 7}", ids, clock))
+    truth = [event.id for event in await ledger.read(0, EVENTS + 1)]
+    endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
+    await endpoints.load()
+    async with Receiver() as receiver:
+        receiver.behaviour = lambda _: Answer(OK.data, delay=source.random() * 0.01)
+        await endpoints.create(EndpointRequest(url=receiver.url))
+        for number in range(KILLS):
+            process = await start(database_url)
+            more = len(receiver.deliveries) + source.randrange(3, EVENTS // (KILLS + 1))
+            await receiver.until(lambda more=more: len(receiver.deliveries) >= more)  # type: ignore[misc]
+            process.send_signal(signal.SIGKILL)
+            await process.wait()
+            assert process.returncode == -signal.SIGKILL, number
+        process = await start(database_url)
+        said, _ = await asyncio.wait_for(process.communicate(), 60)
+    assert said.decode().split() == ["ended", "completed", str(EVENTS), "0"]
+    sent = [delivery.id for delivery in receiver.deliveries]
+    assert list(dict.fromkeys(sent)) == truth
+    assert len(sent) - len(truth) <= KILLS
+
+
+async def start(url: str) -> asyncio.subprocess.Process:
+    """A process that does replays. It gets two connections of its own to PostgreSQL."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "callboard.testing.replaying", url, "400"), stdout=asyncio.subprocess.PIPE
+    )
