@@ -21,6 +21,8 @@ import msgspec
 import uvicorn
 from litestar import Litestar
 
+from callboard.analytics.http import report_handler
+from callboard.analytics.intake import Analytics
 from callboard.api.app import api
 from callboard.api.deps import Deps
 from callboard.api.streams import Streams
@@ -37,6 +39,7 @@ from callboard.meeting import Built, layout_handler, load, meeting_handlers
 from callboard.process import HttpServer, alone_in, listen, stop_on_signals
 from callboard.recording.http import file_handlers
 from callboard.recording.setup import Recordings
+from callboard.retention import start_retention
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Room, Workspace
@@ -165,6 +168,7 @@ class Callboard:
     replays: ReplayService
     meeting: Built | None
     polls: PollStore
+    analytics: Analytics
 
     def __init__(self, settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> None:
         self.settings = settings
@@ -206,6 +210,7 @@ class Callboard:
         await self._start_webhooks(parts)
         await self._start_rooms(parts)
         await self._start_worker(parts)
+        start_retention(self.database, self.clock, parts)
 
     async def _start_webhooks(self, parts: AsyncExitStack) -> None:
         setting, folder = self.settings.webhooks.master_key, Path(self.settings.data_dir)
@@ -265,8 +270,13 @@ class Callboard:
         self.polls = PollStore(self.database, self.clock, self.ids)
         polls = LivePolls(self.database, self.polls, self.rooms, background, self.clock, self.ids)
         poll_news = PollNews(polls, self.rooms, registry)
+        self.analytics = Analytics(self.database, self.rooms, self.clock, self.ids, self.workspace.id)
         self.signaling = Signaling(
-            Service(self.rooms, registry, mediation, background, self.clock, self.ids, stores, polls, limits=limits)
+            Service(
+                *(self.rooms, registry, mediation, background, self.clock, self.ids, stores, polls),
+                limits=limits,
+                hear=self.analytics.hear,
+            )
         )
         await self.recordings.recorder.start()
         parts.push_async_callback(self.recordings.recorder.stop)
@@ -277,6 +287,7 @@ class Callboard:
         await self.rooms.start()
         parts.push_async_callback(self.rooms.stop)
         await polls.start_up()
+        await self.analytics.start_up()
         parts.callback(polls.stop_clocks)
         parts.callback(poll_news.stop)
 
@@ -367,7 +378,9 @@ class Callboard:
         )
         layout = layout_handler(self.tokens, self.store, self.workspace.app_id)
         files = file_handlers(self.recordings.local)
-        return api(deps, [*handlers(doors), *meeting_handlers(self.meeting, self._endpoint()), layout, *files])
+        report = report_handler(self.tokens, self.rooms, self.analytics)
+        others = [*meeting_handlers(self.meeting, self._endpoint()), layout, report, *files]
+        return api(deps, [*handlers(doors), *others])
 
     def _endpoint(self) -> str:
         """The WebSocket's public address, when one is set; else each client is told the host that it asked."""

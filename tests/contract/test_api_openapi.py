@@ -69,6 +69,8 @@ OPERATIONS = {
     "delete_poll_question",
     "update_poll_option",
     "delete_poll_option",
+    "list_analytics_events",
+    "get_peer_stats",
     "health",
     "readiness",
 }

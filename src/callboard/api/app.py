@@ -15,6 +15,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.types import ControllerRouterHandler
 
 from callboard.api.active_rooms import acting_routes, seeing_routes
+from callboard.api.analytics import analytics_router
 from callboard.api.auth import management_only
 from callboard.api.catalogue import WithWebhooks, catalogue_handlers
 from callboard.api.deps import Deps
@@ -73,6 +74,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         writing_routes(deps),
         reading_routes(deps),
         questions_routes(deps),
+        analytics_router(deps),
     ]
     v2 = Router(
         "/v2",

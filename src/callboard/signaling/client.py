@@ -34,6 +34,8 @@ class Client:
     """Whether its media has had a first offer: the next one is a renegotiation."""
     redirect: asyncio.Task[None] | None = None
     """The latest attempt to give it new transports."""
+    agent: str = ""
+    """What the client says it is (signal.md §1.2); not to be relied on."""
     joined: bool = False
     ended_room: bool = False
     node_id: str = ""

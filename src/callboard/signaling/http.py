@@ -26,6 +26,7 @@ from callboard.signaling.socket import SocketClosed
 from callboard.signaling.turn import Turn
 
 PEER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+MAX_AGENT = 1024
 FLAGS = ("nonWebRTCDisableOffer",)
 """What the client may rely on (signal.md §1.4)."""
 
@@ -146,6 +147,7 @@ def handlers(doors: Doors) -> list[HTTPRouteHandler | WebsocketRouteHandler]:
         except SignalError as problem:
             await turn_away(transport, problem.code, problem.message)
             return
-        await doors.signaling.serve(transport, claims, peer_id)
+        agent = socket.query_params.get("user_agent_v2", "")[:MAX_AGENT]
+        await doors.signaling.serve(transport, claims, peer_id, agent)
 
     return [init, connect]

@@ -47,8 +47,9 @@ class Signaling:
         self._calls: dict[Socket, Call] = {}
         service.rooms.observe(self._forget_store)
 
-    async def serve(self, transport: Transport, claims: AppClaims, peer_id: str) -> None:
-        """Serve an accepted WebSocket until it is closed. The token was verified by the caller."""
+    async def serve(self, transport: Transport, claims: AppClaims, peer_id: str, agent: str = "") -> None:
+        """Serve an accepted WebSocket until it is closed. The token was verified by the caller; `agent` is what the
+        client says it is."""
         service, person = self.service, Person(peer_id, claims.user_id or "", role=claims.role)
         try:
             live = await service.rooms.room(claims.room_id)
@@ -62,6 +63,7 @@ class Signaling:
         socket = Socket(transport, self._handle, service.counters, service.limits)
         client = service.registry.connect(live.room.id, person, socket)
         client.joined = client.joined or _present(live, peer_id)
+        client.agent = agent
         call = Call(service, client, socket)
         self._calls[socket] = call
         self._greet(live, call)

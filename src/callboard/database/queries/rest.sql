@@ -112,6 +112,23 @@ FROM peer_stats
 WHERE session_id = :session_id
   AND peer_id = :peer_id
 ORDER BY at
+LIMIT :limit
+
+-- The ids of analytics events begin with their time: those less than `:below`, which is the first digits of one.
+-- name: old_analytics_events
+SELECT id
+FROM analytics_event
+WHERE id < :below
+ORDER BY id
+LIMIT :limit
+
+-- As old_analytics_events, by the ids of sessions.
+-- name: old_peer_stats
+SELECT session_id, peer_id, at
+FROM peer_stats
+WHERE session_id < :below
+ORDER BY session_id
+LIMIT :limit
 
 -- name: idempotent_answer
 SELECT access_key, path, key, digest, status, body, created_at

@@ -19,6 +19,7 @@ from callboard.media import MediaError, OfferRefused
 from callboard.signaling import frames
 from callboard.signaling.frames import Frame, SignalError
 from callboard.signaling.methods import (
+    analytics,
     groups,
     later,
     media,
@@ -83,7 +84,7 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "poll-list": Method(polls.PollList, polls.listed),
         "poll-result": Method(polls.PollId, polls.result),
         "poll-leaderboard": Method(polls.Leaderboard, polls.leaders),
-        "analytics": Method(Nothing, peers.ignored),
+        "analytics": Method(analytics.Report, analytics.report),
         **dict.fromkeys(later.NOT_HERE, Method(Nothing, later.refuse)),
     }
 )

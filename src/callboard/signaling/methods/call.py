@@ -5,6 +5,7 @@ Owns: `Call`, `Service`. Always holds: `Call.peer()` is the caller as it is in t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import msgspec
@@ -28,6 +29,13 @@ class Nothing(msgspec.Struct, frozen=True):
     """Parameters that are not looked at."""
 
 
+Hear = Callable[[LiveRoom, Person, str, msgspec.Raw, str], None]
+
+
+def hear_nothing(_: LiveRoom, __: Person, ___: str, ____: msgspec.Raw, _____: str) -> None:
+    """For a service without analytics."""
+
+
 @dataclass(slots=True)
 class Service:
     """The parts that handlers use."""
@@ -42,6 +50,8 @@ class Service:
     polls: LivePolls
     counters: Counters = field(default_factory=Counters)
     limits: Limits = field(default_factory=Limits)
+    hear: Hear = hear_nothing
+    """Takes a client's report: its room, who it is, the report's name, its contents, what the client says it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import msgspec
 from callboard.rooms import actions
 from callboard.signaling import wire
 from callboard.signaling.frames import SignalError
-from callboard.signaling.methods.call import Call, Nothing
+from callboard.signaling.methods.call import Call
 from callboard.signaling.methods.membership import Data, Name
 
 
@@ -39,7 +39,3 @@ async def get(call: Call, params: GetPeer) -> object:
     if peer is None:
         raise SignalError(404, "peer not found")
     return wire.peer_info(peer)
-
-
-async def ignored(_: Call, __: Nothing) -> None:
-    """Client analytics are not kept yet."""
