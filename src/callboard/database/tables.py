@@ -152,6 +152,35 @@ DELIVERY_GAP = _table(
 )
 """That one was left out, until a later delivery of the stream has told the endpoint."""
 
+DELIVERY_NODE = _table(
+    "delivery_node",
+    1,
+    id=TEXT,
+    joined_at=BIGINT,
+    beat=BIGINT,
+    at=BIGINT,
+)
+"""A dispatcher among several: while it lives it changes `beat` (and `at`, for people). Without its row it may write
+nothing: it is written only under a guard of `joined_at`, as is everything that the dispatcher writes."""
+
+DELIVERY_SHARD = _table(
+    "delivery_shard",
+    1,
+    shard=BIGINT,
+    owner=TEXT,
+    epoch=BIGINT,
+)
+"""Who delivers the streams of a shard: a `DELIVERY_NODE`, or '' for nobody. `epoch` counts the changes of that."""
+
+SHARD_MARK = _table(
+    "shard_mark",
+    2,
+    endpoint_id=TEXT,
+    shard=BIGINT,
+    position=BIGINT,
+)
+"""As `DELIVERY_MARK`, for the streams of one shard: the further of both counts."""
+
 ATTEMPT = _table(
     "attempt",
     3,
@@ -478,6 +507,7 @@ TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
     *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT, REQUEST_HEAD),
     *(ENDPOINT_HEALTH, PARKED_EVENT, DELIVERY_GAP),
+    *(DELIVERY_NODE, DELIVERY_SHARD, SHARD_MARK),
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
     *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT, RECORDING, RECORDING_ASSET),

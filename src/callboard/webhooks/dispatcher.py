@@ -13,27 +13,40 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 from callboard.background import Background
-from callboard.clock import Clock
+from callboard.clock import Clock, Ids, RandomIds
 from callboard.database import Database, DatabaseStopped
 from callboard.database.interface import QueryFailed
 from callboard.errors import NotFound
 from callboard.ledger import Ledger, Recorded
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
+from callboard.webhooks.endpoint_news import EndpointNews
 from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.feed import Feed
 from callboard.webhooks.gauges import Gauges, Settings
 from callboard.webhooks.health import Health, Signal
 from callboard.webhooks.journal import Journal
+from callboard.webhooks.membership import Membership
 from callboard.webhooks.outlet import Outlet
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.retry import Random
+from callboard.webhooks.shards import NOTHING, WHOLE, Tenure
 from callboard.webhooks.tls import system_context
 
 AGAIN_SECONDS = 1.0
 """Until a read that failed is tried again."""
 
 log = logging.getLogger("callboard.webhooks")
+
+
+class _Sharing(NamedTuple):
+    """What a dispatcher among several has beside the others."""
+
+    feed: Feed
+    membership: Membership
+    news: EndpointNews
 
 
 class Dispatcher:
@@ -50,8 +63,9 @@ class Dispatcher:
         *,
         tls: ssl.SSLContext | None = None,
         resolve_and_vet: Resolve = resolve,
+        ids: Ids | None = None,
     ) -> None:
-        """Within a running event loop.
+        """Within a running event loop. Where the database is `shared`, this is one dispatcher of several.
 
         `tls` verifies the endpoints' certificates (the system's authorities, unless a context is given).
         """
@@ -71,24 +85,47 @@ class Dispatcher:
         self._reader: asyncio.Task[None] | None = None
         self._end: list[Callable[[], None]] = []
         self._stopping = False
-        self._journal = Journal(database, self._wake)
+        self._moved = asyncio.Event()
+        self._sharing: _Sharing | None = None
+        if database.shared:
+            self._journal = Journal(database, self._wake, self._fenced)
+            self._tenure = NOTHING
+            membership = Membership(
+                database, self._journal, clock, ids or RandomIds(), self._settings.lease, self._adopt
+            )
+            feed, news = Feed(database, ledger, self._committed), EndpointNews(database, endpoints)
+            self._sharing = _Sharing(feed, membership, news)
+        else:
+            self._journal = Journal(database, self._wake)
+            self._tenure = WHOLE
 
     async def start(self) -> None:
         """Begin to deliver, where every endpoint had come to. `endpoints` must be loaded.
 
         Raises what `Database.fetch` raises.
         """
-        self._end = [self._ledger.subscribe(self._committed), self._endpoints.watch(self._changed)]
+        self._end = [self._endpoints.watch(self._changed)]
+        if self._sharing is None:
+            self._end.append(self._ledger.subscribe(self._committed))
+        else:
+            await self._sharing.feed.start()
+            self._tenure = await self._sharing.membership.join()
         self._reader = asyncio.get_running_loop().create_task(self._read_back())
         for endpoint in self._endpoints.all():
             self._settling.add(endpoint.id)
             await self._settle(endpoint.id)
+        if self._sharing is not None:
+            self._sharing.membership.run()
+            self._sharing.news.start()
 
     async def stop(self) -> None:
         """Begin no more attempts, give those under way the settings' `grace`, and make their results durable.
 
         Raises what `Database.commit` raises.
         """
+        if self._sharing is not None:
+            await self._sharing.membership.rest()
+            await self._sharing.news.stop()
         self._stopping = True
         for end in self._end:
             end()
@@ -99,7 +136,11 @@ class Dispatcher:
         await asyncio.gather(*(outlet.close() for outlet in self._outlets.values()))
         try:
             await self._journal.settle()
+            if self._sharing is not None:
+                await self._sharing.membership.leave()
         finally:
+            if self._sharing is not None:
+                await self._sharing.feed.stop()
             self._journal.close()
 
     def gauges(self) -> list[Gauges]:
@@ -110,7 +151,7 @@ class Dispatcher:
 
     def _committed(self, events: Sequence[Recorded]) -> None:
         for outlet in self._outlets.values():
-            outlet.offer(events)
+            outlet.offer(outlet.tenure.among(events))
 
     def _wake(self) -> None:
         for outlet in self._outlets.values():
@@ -131,6 +172,24 @@ class Dispatcher:
             except DatabaseStopped:
                 log.critical("events are read back no more: the database has stopped")
                 return
+
+    # Shards.
+
+    async def _adopt(self, tenure: Tenure) -> None:
+        """Deliver the streams of `tenure`: each outlet is closed, its results made durable, and opened anew.
+
+        Each goes by itself: one that waits for a slow endpoint holds up no other.
+        """
+        self._tenure = tenure
+        for endpoint in self._endpoints.all():
+            self._changed(endpoint.id)
+        while any(outlet.tenure is not self._tenure for outlet in self._outlets.values()):
+            self._moved.clear()
+            await self._moved.wait()
+
+    def _fenced(self) -> None:
+        if self._sharing is not None:
+            self._sharing.membership.lose()
 
     # Endpoints.
 
@@ -179,7 +238,9 @@ class Dispatcher:
         try:
             while not self._stopping and not self._in_step(endpoint_id):
                 endpoint, outlet = self._endpoints.get(endpoint_id), self._outlets.get(endpoint_id)
-                if outlet is not None and endpoint is not None and endpoint.enabled:
+                if outlet is not None and outlet.tenure is not self._tenure:
+                    await self._close(outlet)
+                elif outlet is not None and endpoint is not None and endpoint.enabled:
                     outlet.update(endpoint)
                 elif outlet is not None:
                     await self._close(outlet)
@@ -192,7 +253,7 @@ class Dispatcher:
         endpoint, outlet = self._endpoints.get(endpoint_id), self._outlets.get(endpoint_id)
         if endpoint is None or not endpoint.enabled:
             return outlet is None
-        return outlet is not None and outlet.endpoint is endpoint
+        return outlet is not None and outlet.endpoint is endpoint and outlet.tenure is self._tenure
 
     async def _open(self, endpoint: Endpoint) -> None:
         outlet = Outlet(
@@ -208,6 +269,8 @@ class Dispatcher:
             gone=lambda: self._gone(endpoint.id),
             tell=lambda signal, health: self._told(endpoint.id, signal, health),
             resolve_and_vet=self._resolve,
+            tenure=self._tenure,
+            reached=self._reached,
         )
         self._outlets[endpoint.id] = outlet  # before it is open: it must miss nothing that is committed meanwhile
         try:
@@ -225,3 +288,7 @@ class Dispatcher:
         await self._journal.settle()
         self._journal.remove(outlet.endpoint.id)
         del self._outlets[outlet.endpoint.id]
+        self._moved.set()
+
+    def _reached(self) -> int:
+        return self._sharing.feed.position if self._sharing is not None else 0

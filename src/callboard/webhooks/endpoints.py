@@ -5,8 +5,9 @@ database.
 
 Always holds: what `get` and `all` return is durable. A new endpoint begins at the present: it is sent what is
 committed after its creation, and nothing older. Whoever watches is told of a change after it is durable, of a
-deletion before, so that nothing is written about an endpoint that is gone. Raises `callboard.errors`
-refusals, which change nothing, and what `Database.commit` raises.
+deletion before, so that nothing is written about an endpoint that is gone. A change is made to the endpoint as the
+database has it, also when another node has just changed it. Raises `callboard.errors` refusals, which change
+nothing, and what `Database.commit` raises.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from msgspec import UNSET
 
 from callboard.clock import Clock, Ids
-from callboard.database import Database, Delete, Put, Unit
-from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK, ENDPOINT, ENDPOINT_HEALTH
+from callboard.database import Database, Delete, Guard, GuardFailed, Put, Unit
+from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK, ENDPOINT, ENDPOINT_HEALTH, SHARD_MARK
 from callboard.errors import Conflict, Invalid, NotFound
 from callboard.webhooks import keys
 from callboard.webhooks.endpoint import (
@@ -96,8 +98,16 @@ class Endpoints:
         vault = self._vault
         stale = [str(row[0]) for row in rows if vault and not vault.is_current(sealed_with(row))]
         if stale:
-            await self._database.commit(Unit(tuple(endpoint_row(self._endpoints[id_], vault) for id_ in stale)))
+            sealed = tuple(endpoint_row(self._endpoints[id_], vault) for id_ in stale)
+            with suppress(GuardFailed):  # then another node has just written some: it seals them itself
+                await self._database.commit(
+                    Unit(sealed, guards=tuple(_as_it_is(self._endpoints[id_]) for id_ in stale))
+                )
             log.info("secrets of %d webhook endpoints were encrypted with the current master key", len(stale))
+
+    async def refresh(self) -> None:
+        """Read again what other nodes may have changed, and tell of it. Raises what `Database.fetch` raises."""
+        await self._whole(self._refresh())
 
     def all(self) -> list[Endpoint]:
         """Every endpoint, oldest first."""
@@ -122,7 +132,7 @@ class Endpoints:
 
     async def update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
         """The endpoint with what `request` says. Raises `Invalid`, `NotFound`."""
-        return await self._whole(self._update(endpoint_id, request))
+        return await self._whole(self._changed(lambda: self._update(endpoint_id, request)))
 
     async def rotate(self, endpoint_id: str, overlap_seconds: float = keys.OVERLAP_SECONDS) -> Endpoint:
         """The endpoint with new keys; its present ones sign beside them for `overlap_seconds` (0: not at all).
@@ -130,11 +140,11 @@ class Endpoints:
         Raises `NotFound`, `Invalid` for an overlap of more than 7 days, `Conflict` when too many keys would sign at the
         same time.
         """
-        return await self._whole(self._rotate(endpoint_id, overlap_seconds))
+        return await self._whole(self._changed(lambda: self._rotate(endpoint_id, overlap_seconds)))
 
     async def pause(self, endpoint_id: str) -> Endpoint:
         """Nothing is sent to the endpoint until it is resumed; its events wait. Raises `NotFound`."""
-        return await self._whole(self._update(endpoint_id, EndpointRequest(paused=True)))
+        return await self.update(endpoint_id, EndpointRequest(paused=True))
 
     async def resume(self, endpoint_id: str) -> Endpoint:
         """The endpoint is not paused any more; and what its failures made us wait for is not waited for.
@@ -142,12 +152,12 @@ class Endpoints:
         Raises `NotFound`, `Conflict` if it is not enabled.
         """
         if self._found(endpoint_id).enabled:
-            return await self._whole(self._update(endpoint_id, EndpointRequest(paused=False)))
+            return await self.update(endpoint_id, EndpointRequest(paused=False))
         raise Conflict("the endpoint is disabled", ("enabled: enable it, and its events are sent",))
 
     async def delete(self, endpoint_id: str) -> None:
         """The endpoint and how far it has come are gone; the attempts made for it stay. Raises `NotFound`."""
-        await self._whole(self._delete(endpoint_id))
+        await self._whole(self._changed(lambda: self._delete(endpoint_id)))
 
     async def _create(self, request: EndpointRequest) -> Endpoint:
         async with self._changing:
@@ -165,41 +175,72 @@ class Endpoints:
             self._tell(endpoint.id)
             return endpoint
 
-    async def _update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
+    async def _changed(self, change: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Make `change`, one at a time; anew when another node has changed the endpoint meanwhile."""
         async with self._changing:
-            now = self._clock.now()
-            found = self._found(endpoint_id)
-            endpoint = changed_endpoint(found, request, self._random_bytes, now)
-            _check_tls(endpoint)
-            if endpoint.selection != found.selection:
-                await self._check_selection(endpoint.selection)
-            if request.url is not UNSET:  # else one that leads where it must not by now could not even be disabled
-                self._vet(endpoint)
-            return await self._put(endpoint, *([healthy(endpoint_id, now)] if endpoint.enabled > found.enabled else []))
+            while True:
+                try:
+                    return await change()
+                except GuardFailed:
+                    await self._reread()
+
+    async def _update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
+        now = self._clock.now()
+        found = self._found(endpoint_id)
+        endpoint = changed_endpoint(found, request, self._random_bytes, now)
+        _check_tls(endpoint)
+        if endpoint.selection != found.selection:
+            await self._check_selection(endpoint.selection)
+        if request.url is not UNSET:  # else one that leads where it must not by now could not even be disabled
+            self._vet(endpoint)
+        more = [healthy(endpoint_id, now)] if endpoint.enabled > found.enabled else []
+        return await self._put(endpoint, found, *more)
 
     async def _rotate(self, endpoint_id: str, overlap_seconds: float) -> Endpoint:
-        async with self._changing:
-            found, now = self._found(endpoint_id), self._clock.now()
-            return await self._put(rotated_endpoint(found, overlap_seconds, self._random_bytes, now))
+        found, now = self._found(endpoint_id), self._clock.now()
+        return await self._put(rotated_endpoint(found, overlap_seconds, self._random_bytes, now), found)
 
-    async def _put(self, endpoint: Endpoint, *more: Put) -> Endpoint:
-        await self._database.commit(Unit((endpoint_row(endpoint, self._vault), *more)))
+    async def _put(self, endpoint: Endpoint, found: Endpoint, *more: Put) -> Endpoint:
+        rows = (endpoint_row(endpoint, self._vault), *more)
+        await self._database.commit(Unit(rows, guards=(_as_it_is(found),)))
         self._endpoints[endpoint.id] = endpoint
         self._tell(endpoint.id)
         return endpoint
 
     async def _delete(self, endpoint_id: str) -> None:
+        del self._endpoints[self._found(endpoint_id).id]
+        self._tell(endpoint_id)
+        # What was submitted for it earlier is durable after this, so all that is left of it can be read.
+        there = Guard(ENDPOINT, (endpoint_id,), "id", endpoint_id)
+        await self._database.commit(Unit((Delete(ENDPOINT, (endpoint_id,)),), guards=(there,)))
+        await self._forget(endpoint_id)
+
+    async def _forget(self, endpoint_id: str) -> None:
+        """Delete how far an endpoint that is gone had come, so far as this node had written it."""
+        cursors = await self._database.fetch("delivery_cursors", endpoint_id=endpoint_id, position=-1)
+        marks = await self._database.fetch("shard_marks", endpoint_id=endpoint_id)
+        gone = [Delete(DELIVERY_CURSOR, (endpoint_id, stream)) for _, stream, *_ in cursors]
+        gone += [Delete(SHARD_MARK, (endpoint_id, shard)) for shard, _ in marks]
+        gone += [Delete(table, (endpoint_id,)) for table in (DELIVERY_MARK, ENDPOINT_HEALTH)]
+        await self._database.commit(Unit(tuple(gone)))
+        await forget(self._database, endpoint_id)
+
+    async def _refresh(self) -> None:
         async with self._changing:
-            del self._endpoints[self._found(endpoint_id).id]
+            await self._reread()
+
+    async def _reread(self) -> None:
+        """Take in what other nodes have changed."""
+        rows = {str(row[0]): row for row in await self._database.fetch("endpoints")}
+        for endpoint_id in self._endpoints.keys() - rows.keys():
+            del self._endpoints[endpoint_id]
             self._tell(endpoint_id)
-            tables = (ENDPOINT, DELIVERY_MARK, ENDPOINT_HEALTH)
-            rows = Unit(tuple(Delete(table, (endpoint_id,)) for table in tables))
-            # What was submitted for it earlier is durable after this, so every cursor it has can be read.
-            await self._database.commit(rows)
-            cursors = await self._database.fetch("delivery_cursors", endpoint_id=endpoint_id, position=-1)
-            gone = tuple(Delete(DELIVERY_CURSOR, (endpoint_id, stream)) for _, stream, *_ in cursors)
-            await self._database.commit(Unit(gone))
-            await forget(self._database, endpoint_id)
+            await self._forget(endpoint_id)  # this node may have written about it after it was deleted
+        for endpoint_id, row in rows.items():
+            known = self._endpoints.get(endpoint_id)
+            if known is None or known.updated_at != row[3]:
+                self._endpoints[endpoint_id] = endpoint_of(row, self._vault)
+                self._tell(endpoint_id)
 
     async def _whole(self, action: Coroutine[Any, Any, _T]) -> _T:
         """Run the action to its end even if the caller is cancelled: memory and database must not part."""
@@ -227,6 +268,11 @@ class Endpoints:
     def _tell(self, endpoint_id: str) -> None:
         for watcher in tuple(self._watchers):
             watcher(endpoint_id)
+
+
+def _as_it_is(endpoint: Endpoint) -> Guard:
+    """Holds while nobody has changed the endpoint."""
+    return Guard(ENDPOINT, (endpoint.id,), "updated_at", endpoint.updated_at)
 
 
 def _check_tls(endpoint: Endpoint) -> None:

@@ -18,7 +18,8 @@ class Settings:
 
     A lane holds `per_lane` events in memory at most, an endpoint `most_held` (and a lane more, at the moment
     of reading); a lane that has to wait longer than `spill_after` seconds holds none. `grace`, in seconds, is
-    what attempts under way are given when deliveries stop.
+    what attempts under way are given when deliveries stop, or a shard goes to another node. A node that has shown
+    no life for `lease` seconds is taken for dead by those it shares its database with.
     """
 
     retry: RetryPolicy = field(default_factory=RetryPolicy)
@@ -28,6 +29,7 @@ class Settings:
     most_held: int = 10_000
     spill_after: float = 15.0
     grace: float = 5.0
+    lease: float = 5.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterator
 from itertools import islice, takewhile
+from math import inf
+from typing import Protocol
 
-from callboard.database import Database, DatabaseStopped, Delete, Put, Unit, Value
+from callboard.database import Database, DatabaseStopped, Delete, Guard, GuardFailed, Put, Unit, Value
 from callboard.database.interface import DatabaseBusy
 from callboard.database.tables import (
     ATTEMPT,
@@ -28,6 +30,7 @@ from callboard.database.tables import (
     PARKED_EVENT,
 )
 from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.standing import Standing
 
 HOLD = 0.02
 """Seconds."""
@@ -47,6 +50,12 @@ _STATE = (ENDPOINT_HEALTH, PARKED_EVENT, DELIVERY_GAP)
 """Tables whose rows belong to one endpoint, named in their first column, and go with it."""
 
 
+class Checkpoints(Protocol):
+    """How far one endpoint has come, as `Journal` writes it."""
+
+    def checkpoint(self) -> Iterator[Put | Delete]: ...
+
+
 class Progress:
     """How far one endpoint has come: its mark, and a cursor for each lane that has come further than the mark."""
 
@@ -58,10 +67,10 @@ class Progress:
         self.mark = 0
         """The position up to which everything is done with, as it was last written."""
 
-    def restore(self, mark: int, cursors: dict[str, int]) -> None:
+    def restore(self, standing: Standing) -> None:
         """What the database holds: the mark, and the cursors' positions by stream."""
-        self.mark = mark
-        self._cursors = cursors
+        self.mark = standing.mark
+        self._cursors = standing.cursors
 
     def passed(self, lane: Lane) -> None:
         """`lane` has come further."""
@@ -90,21 +99,43 @@ class Progress:
 
 
 class Journal:
-    """See the module. Used on the event loop's thread only. `room` is called when it is no longer `full`."""
+    """See the module. Used on the event loop's thread only. `room` is called when it is no longer `full`.
 
-    def __init__(self, database: Database, room: Callable[[], None]) -> None:
+    Where nodes share the database everything is written under a fence (`permit`), and `fenced` is called once others
+    have taken this node for dead: what it recorded since is void.
+    """
+
+    def __init__(self, database: Database, room: Callable[[], None], fenced: Callable[[], None] | None = None) -> None:
         self._database = database
         self._room = room
+        self._fenced = fenced
+        self._guards: tuple[Guard, ...] = ()
+        self.until = inf if fenced is None else -inf
+        """Until when, in the loop's time, what is sent can be recorded for sure: nothing is sent after it."""
         self._loop = asyncio.get_running_loop()
         self._rows: list[Put | Delete] = []
         self._attempts = 0
         self._open = 0
-        self._progress: dict[str, Progress] = {}
+        self._progress: dict[str, Checkpoints] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
         self._checkpoint_timer: asyncio.TimerHandle | None = None
         self.full = False
 
-    def add(self, endpoint_id: str, progress: Progress) -> None:
+    def permit(self, fence: Guard, until: float) -> None:
+        """What is recorded from now on is written if `fence` holds, which it will for sure until then."""
+        late = self.until < self._loop.time()
+        self._guards = (fence,)
+        self.until = until
+        if late:
+            self._room()
+
+    def revoke(self) -> None:
+        """The fence does not hold any more: write nothing until there is another one."""
+        self.until = -inf
+        self._guards = ()
+        self._unit()
+
+    def add(self, endpoint_id: str, progress: Checkpoints) -> None:
         """From now on write `progress`, too."""
         self._progress[endpoint_id] = progress
 
@@ -128,7 +159,9 @@ class Journal:
             self._checkpoint_timer = self._loop.call_later(CHECKPOINT_SECONDS, self._flush_with_checkpoint)
 
     def attempt(self, row: tuple[Value, ...]) -> None:
-        """Record an attempt: a row of `ATTEMPT`."""
+        """Record an attempt: a row of `ATTEMPT`. Of one that was made under a fence that is lost nothing is kept."""
+        if self.until == -inf:
+            return
         self._rows.append(Put(ATTEMPT, row))
         self._attempts += 1
         if self._attempts == MOST_HELD:
@@ -140,11 +173,13 @@ class Journal:
         """Return when all that is recorded is durable, with a checkpoint. Raises what `Database.commit` raises."""
         self._checkpoint()
         unit = self._unit()
-        while True:
+        while not self._is_void(unit):
             try:
                 await self._database.commit(unit)
             except DatabaseBusy:
                 await asyncio.sleep(BUSY_SECONDS)
+            except GuardFailed:
+                self._refused(unit, 0)
             else:
                 return
 
@@ -173,7 +208,7 @@ class Journal:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
-        unit = Unit(tuple(self._rows))
+        unit = Unit(tuple(self._rows), guards=self._guards)
         self._rows.clear()
         self._attempts = 0
         return unit
@@ -182,8 +217,10 @@ class Journal:
         if not self._rows:
             return
         attempts, unit = self._attempts, self._unit()
+        if self._is_void(unit):
+            return
         try:
-            self._database.submit(unit, lambda _: self._durable(attempts))
+            self._database.submit(unit, lambda _: self._durable(attempts), lambda: self._refused(unit, attempts))
         except DatabaseBusy:
             self._rows[:0] = unit.rows
             self._attempts = attempts
@@ -195,6 +232,15 @@ class Journal:
         else:
             self._open += attempts
             self.full = self._open >= MOST_OPEN
+
+    def _is_void(self, unit: Unit) -> bool:
+        """Whether the unit was made under no fence or one that is no longer ours, where there has to be one."""
+        return self._fenced is not None and (not unit.guards or unit.guards != self._guards)
+
+    def _refused(self, unit: Unit, attempts: int) -> None:
+        self._durable(attempts)
+        if self._fenced is not None and not self._is_void(unit):
+            self._fenced()
 
     def _durable(self, attempts: int) -> None:
         self._open -= attempts

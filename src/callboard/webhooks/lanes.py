@@ -13,7 +13,7 @@ asks for them when it has none left (`HUNGRY`). Events that the endpoint does no
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from heapq import heappop, heappush
 from itertools import count
@@ -330,6 +330,11 @@ class Lanes:
             self._highest = max(self._highest, lane.done_position)
 
     # How far all of them have come.
+
+    def reached(self) -> Iterator[tuple[str, int]]:
+        """Each lane's stream, and the position up to which its events are passed."""
+        for stream, lane in self._lanes.items():
+            yield stream, lane.events[0].position - 1 if lane.events else lane.done_position
 
     def mark(self) -> int:
         """The position up to which every event is passed; 0 if nothing is known yet. Never goes back."""

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from callboard.clock import NANOSECONDS, Clock
-from callboard.database import Database, Row
+from callboard.database import Database
 from callboard.ledger import Ledger, Recorded
 from callboard.webhooks import retry_after
 from callboard.webhooks.answers import header
@@ -39,6 +39,9 @@ from callboard.webhooks.record import Recorder
 from callboard.webhooks.request import Renderer, head_row, target_of
 from callboard.webhooks.retry import Random
 from callboard.webhooks.sender import Pool
+from callboard.webhooks.shard_progress import ShardProgress
+from callboard.webhooks.shards import WHOLE, Tenure
+from callboard.webhooks.standing import standing_of
 
 log = logging.getLogger("callboard.webhooks")
 
@@ -63,8 +66,11 @@ class Outlet:
         gone: Callable[[], None],
         tell: Callable[[Signal, Health], None],
         resolve_and_vet: Resolve = resolve,
+        tenure: Tenure = WHOLE,
+        reached: Callable[[], int] = int,
     ) -> None:
         self.endpoint = endpoint
+        self.tenure = tenure
         self._id = endpoint.id
         self._database = database
         self._ledger = ledger
@@ -76,7 +82,9 @@ class Outlet:
         self._gone = gone
         self._loop = asyncio.get_running_loop()
         self._lanes = Lanes(settings.per_lane, settings.most_held)
-        self.progress = Progress(self._id, self._lanes)
+        self.progress = (
+            Progress(self._id, self._lanes) if tenure.whole else ShardProgress(self._id, self._lanes, tenure, reached)
+        )
         self._renderer = Renderer(endpoint)
         self._recorder = Recorder(endpoint)
         journal.note(head_row(endpoint))
@@ -95,8 +103,8 @@ class Outlet:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = inf
         self._early: list[Recorded] | None = []
-        self._covered: dict[str, int] = {}
-        """The last seq of each stream that `open` saw, while events it saw may still be offered."""
+        self._read_up_to = 0
+        """The position up to which `open` saw everything: what is offered again up to there is known."""
         self._delivered = self._failed_attempts = self._expired = 0
 
     # Opening, changing, closing.
@@ -105,30 +113,21 @@ class Outlet:
         """Read how far the endpoint has come, and begin there. `offer` may be called from before this is
         awaited.
 
-        Reads the endpoint's health, what was left out, the mark, the cursors after it and the streams with events after
-        it, nothing else: lanes read their events when it is their turn. Raises what `Database.fetch` raises; it may be
-        called again then.
+        Reads the endpoint's health, what was left out and its standing, nothing else: lanes read their events when it
+        is their turn. Raises what `Database.fetch` raises; it may be called again then.
         """
         health = await self._database.fetch("endpoint_health", endpoint_id=self._id)
         gaps = await self._database.fetch("delivery_gaps", endpoint_id=self._id, limit=MOST_HELD)
         for row in health:
             self._course.restore(row, self._now(), self._loop.time())
         for stream, seq in gaps:
-            self._course.gaps.add(str(stream), _integer(seq))
-        marks = await self._database.fetch("delivery_marks")
-        mark = next((_integer(row[1]) for row in marks if row[0] == self._id), 0)
-        cursors = await self._database.fetch("delivery_cursors", endpoint_id=self._id, position=mark)
-        heads = await self._database.fetch("stream_heads", position=mark)
-        self._restore(mark, cursors, heads)
-
-    def _restore(self, mark: int, cursors: Sequence[Row], heads: Sequence[Row]) -> None:
-        passed = {str(stream): (_integer(seq), _integer(position)) for _, stream, seq, position in cursors}
-        self.progress.restore(mark, {stream: position for stream, (_, position) in passed.items()})
-        for stream, first_seq, last_seq, first_position in heads:
-            done = passed.get(str(stream), (_integer(first_seq) - 1, _integer(first_position) - 1))
-            self._covered[str(stream)] = _integer(last_seq)
-            if done[0] < _integer(last_seq):
-                self._lanes.restore(str(stream), *done, _integer(last_seq))
+            if self.tenure.holds(str(stream)):
+                self._course.gaps.add(str(stream), _integer(seq))
+        standing = await standing_of(self._database, self._id, self.tenure)
+        self.progress.restore(standing)
+        self._read_up_to = standing.read_up_to
+        for lane in standing.lanes:
+            self._lanes.restore(*lane)
         early, self._early = self._early or [], None
         self.offer(early)
         self._set_timer()
@@ -157,8 +156,8 @@ class Outlet:
         if self._early is not None:
             self._early += events
             return
-        if self._covered:
-            events = self._uncovered(events)
+        if self._read_up_to:
+            events = self._unread(events)
         offer, wants = self._lanes.offer, self.endpoint.selection.wants
         for event in events:
             if wants(event):
@@ -168,15 +167,11 @@ class Outlet:
         self._journal.moved()
         self.wake()
 
-    def _uncovered(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
-        """Those of `events` that `open` did not see.
-
-        It saw everything up to some position and nothing after it, so from the first that it did not see
-        there are no others.
-        """
+    def _unread(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
+        """Those of `events` that `open` did not see: they come in the order of positions."""
         for index, event in enumerate(events):
-            if event.seq > self._covered.get(event.stream, 0):
-                self._covered = {}
+            if event.position > self._read_up_to:
+                self._read_up_to = 0
                 return events[index:]
         return ()
 
@@ -228,7 +223,10 @@ class Outlet:
     # What the pool asks for and tells (`sender.Source`).
 
     def take(self) -> Lane | None:
-        return None if self._journal.full else self._course.begin(self._now())
+        journal = self._journal
+        if journal.full or self._loop.time() > journal.until:
+            return None
+        return self._course.begin(self._now())
 
     def render(self, work: Lane) -> bytes:
         work.version = self.endpoint.updated_at

@@ -183,7 +183,12 @@ async def test_events_are_read_by_position_type_session_room_stream_and_id(datab
 async def test_stream_heads_say_what_each_stream_has_after_a_position(database: Database) -> None:
     for n, stream in enumerate(["a", "b", "a", "c", "b", "a"], start=1):
         await database.commit(Unit(events=(event(f"e{n}", stream),)))
-    assert await database.fetch("stream_heads", position=2) == [("a", 2, 3, 3), ("c", 1, 1, 4), ("b", 2, 2, 5)]
+    assert await database.fetch("stream_heads", position=2) == [
+        ("a", 2, 3, 3, 6),
+        ("c", 1, 1, 4, 4),
+        ("b", 2, 2, 5, 5),
+    ]
+    assert await database.fetch("stream_head_after", stream="a", position=3) == [(3, 6)]
     assert await database.fetch("stream_heads", position=6) == []
 
 

@@ -17,6 +17,21 @@ WHERE endpoint_id = :endpoint_id
   AND position > :position
 ORDER BY position
 
+-- name: shard_marks
+SELECT shard, position
+FROM shard_mark
+WHERE endpoint_id = :endpoint_id
+
+-- name: delivery_nodes
+SELECT id, joined_at, beat
+FROM delivery_node
+ORDER BY id
+
+-- name: delivery_shards
+SELECT shard, owner, epoch
+FROM delivery_shard
+ORDER BY shard
+
 -- name: attempts_of_event
 SELECT attempt.event_id, attempt.endpoint_id, number, at, status, error, seconds, next_at, attempt.version, bytes,
     remote, dns, connect, tls, first_byte, answer, coalesce(head, '')

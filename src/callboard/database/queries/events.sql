@@ -89,8 +89,14 @@ SELECT COALESCE(MAX(position), 0)
 FROM event
 
 -- name: stream_heads
-SELECT stream, MIN(seq), MAX(seq), MIN(position)
+SELECT stream, MIN(seq), MAX(seq), MIN(position), MAX(position)
 FROM event
 WHERE position > :position
 GROUP BY stream
 ORDER BY MIN(position)
+
+-- name: stream_head_after
+SELECT MIN(seq), MIN(position)
+FROM event
+WHERE stream = :stream
+  AND position > :position
