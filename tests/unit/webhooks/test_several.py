@@ -23,6 +23,7 @@ from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import Settings
+from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.shards import SHARDS, shard_of
@@ -33,6 +34,7 @@ LEASE = 0.5
 CONNECTIONS = 4
 SETTINGS = Settings(
     retry=RetryPolicy(quick=(0.01,), tail_first=0.02, tail_most=0.05),
+    health=HealthPolicy(probe_first=0.02, probe_most=0.05),
     sender=SenderSettings(connections=CONNECTIONS, timeout=1.0),
     grace=1.0,
     lease=LEASE,
