@@ -70,8 +70,10 @@ async def _add_lane(database: Database, standing: Standing, head: Row, cursor: t
     elif first_position > mark:
         done = (first_seq - 1, first_position - 1)
     else:  # its first events after the lowest mark are done with, as its own shard has come further
-        ((seq, position),) = await database.fetch("stream_head_after", stream=stream, position=mark)
-        done = (_integer(seq) - 1, _integer(position) - 1)
+        first = await database.fetch("stream_head_after", stream=stream, position=mark)
+        if not first:
+            return  # retention has just taken them away
+        done = (_integer(first[0][0]) - 1, _integer(first[0][1]) - 1)
     if done[0] < last_seq:
         standing.lanes.append((stream, *done, last_seq))
 

@@ -55,6 +55,8 @@ async def test_every_query_runs(database: Database) -> None:
     }
     for query in queries().values():
         rows = await database.fetch(query.name, **{name: values.get(name, "x") for name in query.parameters})
+        if query.name == "delivery_shards":
+            continue  # they are there from the beginning
         assert rows == ([(0,)] if query.name in {"highest_position", "last_attempt_number", "delivery_count"} else [])
 
 

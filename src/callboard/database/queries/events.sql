@@ -95,8 +95,11 @@ WHERE position > :position
 GROUP BY stream
 ORDER BY MIN(position)
 
+-- Within a stream seq and position rise together.
 -- name: stream_head_after
-SELECT MIN(seq), MIN(position)
+SELECT seq, position
 FROM event
 WHERE stream = :stream
   AND position > :position
+ORDER BY seq
+LIMIT 1
