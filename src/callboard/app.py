@@ -74,6 +74,7 @@ from callboard.webhooks.resolver import Resolver
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.tls import system_context
+from callboard.webhooks.vault import Vault
 from callboard.webhooks.vault_file import open_vault
 
 log = logging.getLogger("callboard")
@@ -169,6 +170,7 @@ class Callboard:
     meeting: Built | None
     polls: PollStore
     analytics: Analytics
+    vault: Vault
 
     def __init__(self, settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> None:
         self.settings = settings
@@ -215,7 +217,7 @@ class Callboard:
     async def _start_webhooks(self, parts: AsyncExitStack) -> None:
         setting, folder = self.settings.webhooks.master_key, Path(self.settings.data_dir)
         sealed = await sealed_endpoint(self.database)
-        vault = await asyncio.to_thread(open_vault, setting, folder, secrets.token_bytes, sealed=sealed)
+        self.vault = vault = await asyncio.to_thread(open_vault, setting, folder, secrets.token_bytes, sealed=sealed)
         policy = delivery_policy(self.settings, self.port)
         self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes, vault, policy)
         await self.endpoints.load()
@@ -368,6 +370,7 @@ class Callboard:
             pinger=self.pinger,
             codes=self.codes,
             polls=self.polls,
+            vault=self.vault,
             live=Backend(self.signaling.service),
             clock=self.clock,
             checks={"database": lambda: not self.failed.is_set(), "media": lambda: self.engine.running},

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-OPERATIONS = {
+from callboard.api.not_here import NOT_HERE
+
+OPERATIONS = {one.operation for one in NOT_HERE} | {
     "create_room",
     "list_rooms",
     "get_room",

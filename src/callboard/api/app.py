@@ -12,7 +12,7 @@ from litestar.config.cors import CORSConfig
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
-from litestar.types import ControllerRouterHandler
+from litestar.types import ASGIApp, ControllerRouterHandler
 
 from callboard.api.active_rooms import acting_routes, seeing_routes
 from callboard.api.analytics import analytics_router
@@ -33,6 +33,8 @@ from callboard.api.errors import (
 )
 from callboard.api.events import events_router
 from callboard.api.health import health_handlers
+from callboard.api.idempotency import Answers, Idempotent
+from callboard.api.not_here import not_here_routes
 from callboard.api.poll_questions import questions_routes
 from callboard.api.polls import reading_routes, writing_routes
 from callboard.api.room_codes import listing_routes, making_routes
@@ -75,10 +77,18 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         reading_routes(deps),
         questions_routes(deps),
         analytics_router(deps),
+        not_here_routes(),
     ]
+    answers = Answers(deps.database, deps.clock, deps.vault)
+
+    # A function, because Litestar copies a router deeply, and what its middleware is made with.
+    def once(app: ASGIApp) -> ASGIApp:
+        return Idempotent(app, answers=answers, tokens=deps.tokens, max_body_bytes=deps.max_body_bytes)
+
     v2 = Router(
         "/v2",
         route_handlers=resources,
+        middleware=[once],
         guards=[management_only(deps.tokens)],
         security=[{"management": []}],
     )

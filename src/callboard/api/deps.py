@@ -21,6 +21,7 @@ from callboard.rooms.store import Store
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.ping import Pinger
 from callboard.webhooks.replays.desk import Desk
+from callboard.webhooks.vault import Vault
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Deps:
     polls: PollStore
     live: LiveRooms
     clock: Clock
+    vault: Vault | None = None
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     max_body_bytes: int = 1_048_576
     replays: Desk | None = None

@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from callboard.api import reference as rest
 from callboard.webhooks import failures_explained
 
 
 def reference_pages() -> dict[str, str]:
     """Each page's text by its path below `docs/`."""
-    return {f"webhooks/{failures_explained.PAGE}": failures_explained.page()}
+    return {f"webhooks/{failures_explained.PAGE}": failures_explained.page(), rest.PAGE: rest.page()}
 
 
 def reference(folder: Annotated[Path, typer.Option(help="Where the docs are.")] = Path("docs")) -> None:

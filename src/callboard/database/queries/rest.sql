@@ -144,10 +144,3 @@ FROM idempotent_answer
 WHERE created_at <= :before
 ORDER BY created_at
 LIMIT :limit
-
--- The instant at which the answer was created that has `:limit` newer ones, if there are so many.
--- name: surplus_idempotent_answer
-SELECT created_at
-FROM idempotent_answer
-ORDER BY created_at DESC
-LIMIT 1 OFFSET :limit
