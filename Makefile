@@ -58,7 +58,7 @@ lock: ## Write the lock files anew after changing dependencies (needs uv)
 	scripts/lock.sh
 
 clean: ## Remove what the set-up and the tests made
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/browser/node_modules \
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist tests/browser/node_modules tests/sdk/node_modules \
 	  meeting-ui/node_modules
 
 # One environment, in two steps: what runs, and what also tests. Each is made anew when its lock file changes.
