@@ -261,3 +261,35 @@ async def test_a_last_event_id_that_is_none_is_refused(rest: Any, last: str) -> 
     answer = await rest.ask("GET", "/v2/events/stream", headers={"last-event-id": last.encode().decode("latin-1")})
     assert answer.status == 400
     assert answer.json()["details"][0].startswith("Last-Event-ID: must be the id of the last event")
+
+
+async def test_a_test_event_is_marked_and_belongs_to_no_room_and_no_session(rest: Any) -> None:
+    made = await rest.post(
+        "/v2/events/trigger", {"type": "peer.leave.success", "data": {"user_name": "Ada", "duration": 7}}
+    )
+    assert (made["actor"], made["cause"], made["seq"]) == ("test", "triggered", 1)
+    event = made["event"]
+    assert event["is_test"] is True
+    assert (event["data"]["user_name"], event["data"]["duration"]) == ("Ada", 7)
+    room, session = event["data"]["room_id"], event["data"]["session_id"]
+    assert (await rest.get("/v2/events", room_id=room))["events"] == []
+    assert (await rest.get("/v2/events", session_id=session))["events"] == []
+    assert (await rest.get("/v2/events"))["events"] == [made]
+    again = await rest.post("/v2/events/trigger", {"type": "peer.leave.success"})
+    assert again["stream"] != made["stream"]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        ({"type": "peer.left"}, "type: unknown event type 'peer.left'"),
+        ({"type": "peer.leave.success", "data": {"user_nam": "x"}}, "data: peer.leave.success has no field 'user_nam'"),
+        ({"type": "peer.leave.success", "data": {"duration": "7"}}, "data: Expected `int`, got `str` - at `duration`"),
+        ({"type": "peer.leave.success", "data": {"reason": "bored"}}, "data: Invalid enum value 'bored' - at `reason`"),
+        ({}, "type: "),
+    ],
+)
+async def test_a_test_event_that_could_not_be_is_refused(rest: Any, body: dict[str, Any], detail: str) -> None:
+    answer = await rest.post("/v2/events/trigger", body, 400)
+    assert answer["details"][0].startswith(detail)
+    assert (await rest.get("/v2/events"))["events"] == []

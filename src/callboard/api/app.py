@@ -43,6 +43,7 @@ from callboard.api.sessions import sessions_router
 from callboard.api.template_parts import parts_routes, roles_routes
 from callboard.api.templates import templates_router
 from callboard.api.token_exchange import exchange_handlers
+from callboard.api.trigger import trigger_router
 from callboard.api.webhook_attempts import attempts_router
 from callboard.api.webhook_deliveries import deliveries_router
 from callboard.api.webhook_endpoints import endpoints_router
@@ -69,6 +70,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         endpoints_router(deps),
         attempts_router(deps),
         events_router(deps),
+        trigger_router(deps),
         deliveries_router(deps),
         replays_router(deps),
         making_routes(deps),

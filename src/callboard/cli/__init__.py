@@ -16,7 +16,7 @@ from rich.console import Console
 import callboard
 from callboard.cli import demo as demo_command
 from callboard.cli import doctor as doctor_command
-from callboard.cli import endpoints, events, listen, reference, serve, tokens, verify
+from callboard.cli import endpoints, events, listen, reference, replay, serve, tokens, trigger, verify, verify_delivery
 from callboard.config import ConfigError, default_toml
 
 app = typer.Typer(
@@ -31,6 +31,9 @@ app.command()(demo_command.demo)
 app.command()(doctor_command.doctor)
 app.command()(tokens.token)
 app.command()(listen.listen)
+app.command()(trigger.trigger)
+app.command()(replay.replay)
+app.command()(verify_delivery.verify)
 app.command()(verify.verify_recording)
 app.command()(verify.marks)
 app.add_typer(endpoints.app, name="endpoints")

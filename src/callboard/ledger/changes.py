@@ -21,7 +21,8 @@ class Fact:
     `stream` orders it: the session's id, or the room's id for what happens while no session is open. A fact with a
     `session_id` is always in that session's stream, and all facts of a stream have the same `room_id`.
     `at` is nanoseconds since the epoch. `actor` says who (`peer:<id>`, `api`, `server`), `cause` what made it happen
-    (`websocket leave`, `rest end-room`, `deadline`, `restart`, …): both are for people, not for programs.
+    (`websocket leave`, `rest end-room`, `deadline`, `restart`, …): both are for people, not for programs; but what has
+    the actor `TEST` did not happen, and its body says so.
 
     `hook` is the room's id if the room has a webhook of its own, to which its events go instead of to the workspace's
     endpoints (platform.md §10.1), else ''.

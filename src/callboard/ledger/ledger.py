@@ -14,10 +14,10 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
 from callboard.database import Append, Appended, Database, Put, Table, Unit, Value
-from callboard.events import encode
+from callboard.events import encode, marked_as_test
 from callboard.ledger.changes import Changes, Fact
 from callboard.ledger.moments import place_of
-from callboard.ledger.records import EVERYTHING, Filter, Recorded, recorded_of, recorded_row
+from callboard.ledger.records import EVERYTHING, TEST, Filter, Recorded, recorded_of, recorded_row
 from callboard.ledger.tail import Tail
 
 Subscriber = Callable[[Sequence[Recorded]], None]
@@ -192,6 +192,8 @@ class Ledger:
             template_id=fact.template_id,
             at=fact.at,
         )
+        if fact.actor == TEST:
+            body = marked_as_test(body)
         return Append(
             id=fact.id,
             stream=fact.stream,

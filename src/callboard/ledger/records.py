@@ -17,6 +17,10 @@ FOREVER: Final = 2**63 - 1
 """Later than any instant, and higher than any position."""
 
 
+TEST: Final = "test"
+"""The actor of what did not happen: test events, which are marked as such."""
+
+
 class Recorded(NamedTuple):
     """One committed event: the fact's circumstances, where it came to stand, and its rendered body.
 

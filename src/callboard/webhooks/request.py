@@ -18,11 +18,15 @@ from callboard.clock import NANOSECONDS
 from callboard.database import Put
 from callboard.database.tables import REQUEST_HEAD
 from callboard.ledger import Recorded
+from callboard.ledger.records import TEST
 from callboard.webhooks.answers import REDACTED
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.keys import expiring, signer_at
 from callboard.webhooks.reach import Target
 from callboard.webhooks.tls import Identity, usable_context
+
+TEST_HEADER = b"callboard-test: true\r\n"
+"""Sent with what did not happen."""
 
 USER_AGENT = f"Callboard/{__version__}"
 
@@ -63,6 +67,8 @@ class Renderer:
             self._timestamp = b"%d" % second
             if self._expiring:  # after a rotation: some keys sign until a certain time only
                 self._sign = signer_at(self._keys, now).sign
+        if event.actor == TEST:
+            more += TEST_HEADER
         id_ = event.id.encode()
         body = event.body
         timestamp = self._timestamp
