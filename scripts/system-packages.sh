@@ -15,6 +15,7 @@ if [ "${1:-run}" = test ]; then
   need postgresql /usr/lib/postgresql
   need chromium /usr/bin/chromium
   need coturn /usr/bin/turnserver
+  need nftables /usr/sbin/nft
   command -v node >/dev/null 2>&1 || want="$want nodejs"
   command -v npm >/dev/null 2>&1 || want="$want npm"
 fi

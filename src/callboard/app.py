@@ -52,9 +52,10 @@ from callboard.rooms.store import Store
 from callboard.signaling.announcements import Announcements
 from callboard.signaling.backend import Backend
 from callboard.signaling.client import Client
+from callboard.signaling.counts import Counts
 from callboard.signaling.http import Doors, handlers
 from callboard.signaling.mediation import Mediation
-from callboard.signaling.methods.call import Service
+from callboard.signaling.methods.call import Features, Service
 from callboard.signaling.polls import PollNews
 from callboard.signaling.rates import Rate
 from callboard.signaling.registry import Registry
@@ -266,17 +267,16 @@ class Callboard:
         registry = Registry(self._socket_lost)
         self.recordings = await Recordings.open(self, registry.media)
         mediation = Mediation(self.engine, self.rooms, registry, background, self.recordings.recorder)
-        self.rooms.observe(Announcements(registry, mediation))
-        limits = client_limits(settings)
-        stores = SessionStores()
+        self.rooms.observe(Announcements(registry, mediation, Counts(self.rooms, registry)))
         self.polls = PollStore(self.database, self.clock, self.ids)
         polls = LivePolls(self.database, self.polls, self.rooms, background, self.clock, self.ids)
-        poll_news = PollNews(polls, self.rooms, registry)
+        parts.callback(PollNews(polls, self.rooms, registry).stop)
         self.analytics = Analytics(self.database, self.rooms, self.clock, self.ids, self.workspace.id)
         self.signaling = Signaling(
             Service(
-                *(self.rooms, registry, mediation, background, self.clock, self.ids, stores, polls),
-                limits=limits,
+                *(self.rooms, registry, mediation, background, self.clock, self.ids, SessionStores(), polls),
+                limits=client_limits(settings),
+                features=Features(settings.rooms.on_demand_tracks, settings.rooms.full_list_peers),
                 hear=self.analytics.hear,
             )
         )
@@ -291,7 +291,6 @@ class Callboard:
         await polls.start_up()
         await self.analytics.start_up()
         parts.callback(polls.stop_clocks)
-        parts.callback(poll_news.stop)
 
     async def _start_worker(self, parts: AsyncExitStack) -> None:
         """Background jobs are done by this process too; their heavy work is in children that die with it."""

@@ -83,7 +83,7 @@ class Workspace(Section, frozen=True):
 
 
 class Rooms(Section, frozen=True):
-    """How sessions and peers end when nobody ends them."""
+    """How sessions and peers end when nobody ends them, and what is done differently in large rooms."""
 
     reconnect_grace_seconds: Annotated[
         float, Meta(gt=0, le=3600, description="How long a peer whose connection broke is waited for.")
@@ -91,6 +91,18 @@ class Rooms(Section, frozen=True):
     max_session_seconds: Annotated[
         int, Meta(ge=120, le=604_800, description="The longest a session may last, whatever its room says.")
     ] = 43_200
+    full_list_peers: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=20_000,
+            description="With more peers than this in a room, who joins is told of those who publish, and asks for"
+            " the others page by page, as in a room with large_room.",
+        ),
+    ] = 500
+    on_demand_tracks: Annotated[
+        bool, Meta(description="Clients are offered a video only while they show it: smaller offers in large rooms.")
+    ] = False
 
 
 class IceServer(Section, frozen=True):

@@ -10,14 +10,14 @@ import itertools
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Container
+from collections.abc import AsyncIterator, Callable, Container, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from callboard.media import MediaEngine, PeerMedia, PublishedTrack, Subscription
+from callboard.media import LayerUpdate, MediaEngine, PeerMedia, PublishedTrack, Subscription
 from callboard.media.testing import running_engine
 
 pytestmark = [
@@ -217,6 +217,12 @@ class Page:
         self.reports.append(f"media down: {reason}")
 
     def speaking(self, track_id: str, loudness: int) -> None:
+        """Nobody asks."""
+
+    def layers_changed(self, updates: Sequence[LayerUpdate]) -> None:
+        """Nobody asks."""
+
+    def link_measured(self, score: int) -> None:
         """Nobody asks."""
 
     def subscriber_down(self, reason: str) -> None:

@@ -74,8 +74,9 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         clock: Clock,
         ids: Ids,
         roles: Mapping[str, Mapping[str, Any]] = ROLES,
+        endpoint: bool = True,
     ) -> None:
-        """`secret` is what the deliveries to `inbox` are to be signed with."""
+        """`secret` is what the deliveries to `inbox` are to be signed with. `endpoint` False: they go there already."""
         workspace = Workspace(id="", app_id="", access_key=server.access_key, secret=server.secret, created_at=0)
         self.inbox = inbox
         self.tokens = Tokens(workspace, clock, ids)
@@ -84,12 +85,14 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         self._secret = secret
         self._clock, self._ids = clock, ids
         self._roles = roles
+        self._endpoint = endpoint
         self._peers: list[Peer] = []
 
     async def __aenter__(self) -> Stage:
         """Raises `HttpError`, `OSError`."""
         name = f"demo-{self._ids.uuid()}"
-        await self.rest.create_endpoint(self.inbox.url, self._secret)
+        if self._endpoint:
+            await self.listen()
         self.template_id = await self.rest.create_template(name, self._roles)
         self.room_id = await self.rest.create_room(name, self.template_id)
         return self
@@ -98,6 +101,10 @@ class Stage(AbstractAsyncContextManager["Stage"]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.gather(*(peer.close() for peer in self._peers))
+
+    async def listen(self) -> None:
+        """Have all events of the workspace delivered to the inbox. Raises `HttpError`, `OSError`."""
+        await self.rest.create_endpoint(self.inbox.url, self._secret)
 
     def peer(self, name: str, role: str) -> Peer:
         """Somebody with a token for this room, not yet in it."""

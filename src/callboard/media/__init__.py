@@ -15,6 +15,7 @@ from callboard.media.contract import (
     EngineObserver,
     EngineStartError,
     Kind,
+    LayerUpdate,
     MediaCounters,
     MediaError,
     MediaLost,
@@ -27,16 +28,20 @@ from callboard.media.contract import (
     Subscription,
     TransportState,
 )
+from callboard.media.degradation import DegradePolicy
 from callboard.media.engine import MediaEngine
+from callboard.media.layerreport import by_name as layers_by_name
 from callboard.media.peer import PeerMedia
 
 __all__ = [
     "TARGET_PUBLISH",
     "TARGET_SUBSCRIBE",
     "Candidate",
+    "DegradePolicy",
     "EngineObserver",
     "EngineStartError",
     "Kind",
+    "LayerUpdate",
     "MediaCounters",
     "MediaEngine",
     "MediaError",
@@ -50,4 +55,5 @@ __all__ = [
     "PublishedTrack",
     "Subscription",
     "TransportState",
+    "layers_by_name",
 ]

@@ -13,6 +13,7 @@ from typing import Any, Final
 from callboard.media.connection import Connection, JanusError, JanusGone, Message
 from callboard.media.contract import TransportState
 from callboard.media.janusconfig import Access
+from callboard.media.linkstats import Flow, flows_of
 
 GONE: Final = (458, 459)
 """Janus's codes for a session and a handle that do not exist."""
@@ -52,6 +53,10 @@ class Admin:
         """Which simulcast layers (0 is the lowest) of a publisher's `mid` have sent anything."""
         info = await self.handle_info(session_id, handle_id)
         return substreams_of(info, mid)
+
+    async def flows(self, session_id: int, handle_id: int) -> dict[str, Flow]:
+        """What a subscriber was sent and lost, by section. Raises as `handles`."""
+        return flows_of(await self.handle_info(session_id, handle_id))
 
     async def close(self) -> None:
         if self._connection is not None:

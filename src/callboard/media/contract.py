@@ -10,6 +10,7 @@ it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, Protocol
@@ -61,6 +62,21 @@ class Subscription:
     track_id: str
     stream_id: str
     kind: Kind
+    priority: int = 1
+    """1 is the most important: on a bad link what is less important goes first."""
+
+
+@dataclass(frozen=True, slots=True)
+class LayerUpdate:
+    """A video is sent in another layer (`none` to `high`) than the client asked for, or again in the one that it asked
+    for: because the client's link is bad (`subscriber_degraded`) or its publisher does not send that layer.
+    """
+
+    track_id: str
+    current: str
+    expected: str
+    subscriber_degraded: bool = False
+    publisher_degraded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +127,8 @@ class MediaSettings:
     channel_deadline: float = 5.0
     confirm_delay: float = 1.0
     health_interval: float = 5.0
+    link_interval: float = 5.0
+    """How often a subscriber's link is measured; on a bad one every second."""
     restart_delays: tuple[float, ...] = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
     log_lines: int = 200
 
@@ -138,6 +156,8 @@ class MediaCounters:
     channel_requests: int = 0
     channel_rejections: int = 0
     candidates_dropped: int = 0
+    links_degraded: int = 0
+    links_restored: int = 0
 
 
 class PeerListener(Protocol):
@@ -174,6 +194,14 @@ class PeerListener(Protocol):
 
         Comes when that changes, not while it lasts; of what is said too often nothing is kept back here.
         """
+        ...
+
+    def layers_changed(self, updates: Sequence[LayerUpdate]) -> None:
+        """Videos are sent in other layers than the client asked for, or again in those."""
+        ...
+
+    def link_measured(self, score: int) -> None:
+        """How well the client receives: 5 is perfect, 0 is nothing. Comes every few seconds while much is sent."""
         ...
 
     def negotiation_failed(self, reason: str) -> None:

@@ -98,11 +98,18 @@ class MediaEngine:
             await generation.stop()
 
     async def open_peer(
-        self, room_id: str, peer_id: str, listener: PeerListener, capture: str | None = None
+        self,
+        room_id: str,
+        peer_id: str,
+        listener: PeerListener,
+        capture: str | None = None,
+        *,
+        on_demand: bool = False,
     ) -> PeerMedia:
         """Media for a peer, in a Janus room made on demand.
 
         `capture`: write what it publishes to files whose paths begin so (`capture.check_base`; the folder exists).
+        `on_demand`: it is offered a video only while it asks for it (signal.md §5.7).
         Waits a few seconds for an engine that restarts. Raises `MediaUnavailable`, and `MediaError` if this
         peer is open in this room already.
         """
@@ -113,7 +120,8 @@ class MediaEngine:
             raise MediaError(f"peer {peer_id} is open in this room already")
         serial = next(self._serials)
         node_id = f"{generation.node_id}.{serial}"
-        peer = PeerMedia(generation.context, room, peer_id, serial, node_id, listener, self._closed, capture)
+        context = generation.context
+        peer = PeerMedia(context, room, peer_id, serial, node_id, listener, self._closed, capture, on_demand=on_demand)
         self._peers.add(peer)
         self.counters.peers_opened += 1
         try:

@@ -10,15 +10,17 @@ until the room changes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
+from callboard.media.apiprotocol import Preference
 from callboard.media.connection import JanusError
 from callboard.media.context import Context
-from callboard.media.contract import Subscription, TransportState
+from callboard.media.contract import LayerUpdate, Subscription, TransportState
 from callboard.media.enginesdp import for_engine
 from callboard.media.janusevents import Event
 from callboard.media.layers import LayerDesk
+from callboard.media.linkstats import Flow
 from callboard.media.plan import Plan, plan
 from callboard.media.room import MediaRoom, Published
 from callboard.media.sdp import Sdp, parse
@@ -34,13 +36,24 @@ Key = tuple[str, str]
 class Feeds:
     """Its coroutines are for one task. All raise `JanusError`, `JanusTimeout`, `JanusGone`, `SdpError`."""
 
-    def __init__(self, context: Context, room: MediaRoom, opaque_id: str, on_event: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        room: MediaRoom,
+        opaque_id: str,
+        on_event: Callable[[Event], None],
+        on_layers: Callable[[Sequence[LayerUpdate]], None],
+        *,
+        on_demand: bool,
+    ) -> None:
+        """`on_demand`: a video has a section only while the client asks for it (signal.md §5.7)."""
         self.sections: dict[str, Published] = {}
         self.media: Sdp | None = None
         self.unanswered = False
         self.handle: SubscriberHandle | None = None
         self.pump = TricklePump()
-        self.layers = LayerDesk(context, self)
+        self.layers = LayerDesk(context, self, on_layers, on_demand=on_demand)
+        self._on_demand = on_demand
         self._context = context
         self._room = room
         self._opaque_id = opaque_id
@@ -69,6 +82,24 @@ class Feeds:
     def names(self) -> dict[str, tuple[str, str]]:
         """Section → `(stream id, track id)`."""
         return {mid: (item.stream_id, item.track_id) for mid, item in self.sections.items()}
+
+    def prefer(self, key: Key, preference: Preference) -> bool:
+        """The client's wish; whether that calls for another `update`."""
+        return self.layers.prefer(key, preference) and self._on_demand
+
+    def priorities(self) -> Mapping[Key, int]:
+        """How important each wanted track is; 1 is the most."""
+        return {key: track.priority for key, track in self._wanted.items()}
+
+    def publishers(self) -> Mapping[str, str]:
+        """Section → whose feed it carries."""
+        return {mid: published.source.feed for mid, published in self.sections.items()}
+
+    async def flows(self) -> dict[str, Flow] | None:
+        """What was sent and lost so far, by section; `None` while nothing was subscribed to."""
+        if self.handle is None:
+            return None
+        return await self._context.admin.flows(self._context.session.id, self.handle.handle.id)
 
     async def update(self) -> bool:
         """Take a step towards what is wanted; whether that calls for an offer to the client."""
@@ -105,7 +136,8 @@ class Feeds:
 
     def _find_wanted(self) -> dict[Source, Published]:
         found = (self._room.find(*key) for key in self._wanted)
-        return {published.source: published for published in found if published is not None}
+        present = (published for published in found if published is not None)
+        return {one.source: one for one in present if not self._on_demand or self.layers.wants(one)}
 
     def _plan(self) -> Plan:
         wanted = [source for source in self._find_wanted() if source not in self._refused]

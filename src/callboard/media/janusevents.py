@@ -69,7 +69,14 @@ class PluginEvent:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-Event = WebRtcUp | Hangup | Media | Trickle | Detached | Talking | Substream | PluginEvent
+@dataclass(frozen=True, slots=True)
+class SlowLink:
+    """More packets than the threshold were lost in a second (`slowlink_threshold`)."""
+
+    mid: str
+
+
+Event = WebRtcUp | Hangup | Media | Trickle | Detached | Talking | Substream | SlowLink | PluginEvent
 
 
 def parse_event(message: dict[str, Any]) -> Event | None:
@@ -82,6 +89,8 @@ def parse_event(message: dict[str, Any]) -> Event | None:
             event = Hangup(str(message.get("reason", "no reason given")))
         case {"janus": "media", "mid": str(mid), "receiving": bool(receiving)}:
             event = Media(mid, receiving)
+        case {"janus": "slowlink"}:
+            event = SlowLink(str(message.get("mid", "")))
         case {"janus": "trickle", "candidate": {"candidate": str()} as candidate}:
             event = Trickle(candidate)
         case {"janus": "detached"}:

@@ -26,6 +26,7 @@ from callboard.media.contract import (
     PublishedTrack,
     Subscription,
 )
+from callboard.media.degradation import DegradePolicy
 from callboard.media.publisher import Publisher
 from callboard.media.room import MediaRoom, Published
 from callboard.media.subscriber import Subscriber
@@ -33,6 +34,7 @@ from callboard.media.subscriber import Subscriber
 log = logging.getLogger("callboard.media")
 
 CLOSE_DEADLINE: Final = 25.0
+DEFAULT_POLICY: Final = DegradePolicy()
 
 
 class PeerMedia:
@@ -51,6 +53,8 @@ class PeerMedia:
         listener: PeerListener,
         on_close: Callable[[PeerMedia], None],
         capture: str | None = None,
+        *,
+        on_demand: bool = False,
     ) -> None:
         self.peer_id = peer_id
         self.room_id = room.room_id
@@ -59,7 +63,7 @@ class PeerMedia:
         self._room = room
         self._on_close = on_close
         self._publisher = Publisher(context, room, peer_id, str(serial), listener, capture)
-        self._subscriber = Subscriber(context, room, peer_id, serial, listener)
+        self._subscriber = Subscriber(context, room, peer_id, serial, listener, on_demand=on_demand)
         self._over: str | None = None
         self._closing: asyncio.Task[None] | None = None
         room.enter(peer_id, self)
@@ -99,13 +103,13 @@ class PeerMedia:
         self._check()
         self._subscriber.answer(sdp)
 
-    def want(self, tracks: Collection[Subscription]) -> None:
+    def want(self, tracks: Collection[Subscription], policy: DegradePolicy = DEFAULT_POLICY) -> None:
         """The complete set of tracks that this peer is to receive. Reconciled in the background.
 
-        Tracks that nobody publishes (yet) are waited for.
+        Tracks that nobody publishes (yet) are waited for. `policy`: when less of them is sent, because the link is bad.
         """
         self._check()
-        self._subscriber.want(tracks)
+        self._subscriber.want(tracks, policy)
 
     def resend_offer(self) -> None:
         """Send the offer that still waits for its answer again (after the client's socket was replaced)."""

@@ -2,7 +2,7 @@
 
 Owns: `Preferences` (what the client said), `Applied` (what Janus was told), `target`, `difference`.
 
-Always holds: no I/O. A track nobody spoke of is received, in its best layer.
+Always holds: no I/O. A track nobody spoke of is received, in its best layer; on demand, a video is not.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ Key = tuple[str, str]
 """`(peer id, track id)`."""
 
 _DEFAULT = Preference(send=True)
+_NOT_ASKED_FOR = Preference(send=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,18 @@ class Applied:
 
 
 class Preferences:
-    """Kept while a track is wanted, also before it is subscribed to and while its section changes."""
+    """Kept while a track is wanted, also before it is subscribed to and while its section changes. `on_demand`: videos
+    are sent to those who ask for them only (signal.md §5.7)."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, on_demand: bool = False) -> None:
         self._said: dict[Key, Preference] = {}
+        self._videos = _NOT_ASKED_FOR if on_demand else _DEFAULT
 
     def say(self, key: Key, preference: Preference) -> None:
         self._said[key] = preference
 
-    def of(self, key: Key) -> Preference:
-        return self._said.get(key, _DEFAULT)
+    def of(self, key: Key, kind: str) -> Preference:
+        return self._said.get(key, self._videos if kind == "video" else _DEFAULT)
 
     def keep(self, keys: Collection[Key]) -> None:
         """Forget what was said of tracks that are not among `keys`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from callboard.media.apichannel import ApiChannel
 from callboard.media.apidesk import ApiDesk
@@ -23,13 +23,16 @@ from callboard.media.context import Context
 from callboard.media.contract import (
     TARGET_SUBSCRIBE,
     Candidate,
+    LayerUpdate,
     PeerListener,
     Subscription,
     TransportState,
 )
+from callboard.media.degradation import DegradePolicy
 from callboard.media.exchange import Exchange, NegotiationError
 from callboard.media.feeds import Feeds
-from callboard.media.janusevents import Event, Hangup, Trickle, WebRtcUp
+from callboard.media.janusevents import Event, Hangup, SlowLink, Substream, Trickle, WebRtcUp
+from callboard.media.linkwatch import LinkWatch
 from callboard.media.room import MediaRoom
 from callboard.media.sdp import SdpError, Section, parse
 from callboard.media.splice import API_MID, compose_offer, split_answer
@@ -42,14 +45,24 @@ class Subscriber:
     """Does nothing before `start`. `sdp_session` is the number in the `o=` line of its offers."""
 
     def __init__(
-        self, context: Context, room: MediaRoom, peer_id: str, sdp_session: int, listener: PeerListener
+        self,
+        context: Context,
+        room: MediaRoom,
+        peer_id: str,
+        sdp_session: int,
+        listener: PeerListener,
+        *,
+        on_demand: bool = False,
     ) -> None:
         self._context = context
         self._peer_id = peer_id
         self._listener = listener
         self._sdp_session = sdp_session
         self._sdp_version = 0
-        self._feeds = Feeds(context, room, f"sub {peer_id[:60]}", self._on_event)
+        self._feeds = Feeds(
+            context, room, f"sub {peer_id[:60]}", self._on_event, self._tell_layers, on_demand=on_demand
+        )
+        self._link = LinkWatch(context, self._feeds, self._tell_link)
         self._exchange = Exchange(self._send_offer, context.settings.answer_deadline)
         self._watch = LossWatch(context, self.transport, self._tell_lost)
         self._channel: ApiChannel | None = None
@@ -67,9 +80,10 @@ class Subscriber:
             self._work = asyncio.create_task(self._run(), name=f"subscriber {self._peer_id}")
             self._wake.set()
 
-    def want(self, tracks: Collection[Subscription]) -> None:
-        """The complete set of tracks."""
+    def want(self, tracks: Collection[Subscription], policy: DegradePolicy) -> None:
+        """The complete set of tracks, and what becomes of them on a bad link."""
         self._feeds.want(tracks)
+        self._link.want([(track.peer_id, track.track_id) for track in tracks], policy)
         self._wake.set()
 
     def changed(self) -> None:
@@ -117,7 +131,8 @@ class Subscriber:
 
     def prefer(self, key: tuple[str, str], preference: Preference) -> None:
         """How the client wants to receive a track."""
-        self._feeds.layers.prefer(key, preference)
+        if self._feeds.prefer(key, preference):
+            self._wake.set()
 
     def say(self, text: str) -> bool:
         """Send the client a message on its API channel."""
@@ -143,7 +158,7 @@ class Subscriber:
 
     def abandon(self) -> list[asyncio.Task[None]]:
         """Negotiate nothing more, report nothing more, without a word to Janus. The tasks that this ends."""
-        tasks = self._watch.end("closed")
+        tasks = [*self._watch.end("closed"), *self._link.end()]
         if self._work is not None:
             self._work.cancel()
             tasks.append(self._work)
@@ -244,6 +259,14 @@ class Subscriber:
             self._work.cancel()
         call_soon(self._listener.subscriber_down, reason)
 
+    def _tell_layers(self, updates: Sequence[LayerUpdate]) -> None:
+        if self._watch.over is None:
+            call_soon(self._listener.layers_changed, updates)
+
+    def _tell_link(self, score: int) -> None:
+        if self._watch.over is None:
+            call_soon(self._listener.link_measured, score)
+
     def _on_event(self, event: Event) -> None:
         if self._watch.over is not None:
             return
@@ -252,6 +275,10 @@ class Subscriber:
                 self._up.set()
             case Hangup(reason):
                 self._watch.hint(reason)
+            case Substream(mid, layer):
+                self._feeds.layers.note_sent(mid, layer)
+            case SlowLink():
+                self._link.alarm()
             case Trickle(candidate):
                 index = candidate.get("sdpMLineIndex")
                 shifted = {**candidate, "sdpMLineIndex": index + 1 if isinstance(index, int) else 1}

@@ -13,7 +13,7 @@ import fractions
 import itertools
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from aiortc.mediastreams import MediaStreamError
 from av import VideoFrame
 
 from callboard.clock import RandomIds
-from callboard.media.contract import Candidate, MediaLost, MediaSettings, PublishedTrack, Subscription
+from callboard.media.contract import Candidate, LayerUpdate, MediaLost, MediaSettings, PublishedTrack, Subscription
 from callboard.media.engine import MediaEngine
 from callboard.media.peer import PeerMedia
 from callboard.media.sdp import parse
@@ -86,7 +86,9 @@ def look_at(frame: VideoFrame) -> tuple[int, int]:
 class DirectPeer:
     """A `PeerListener` with a client behind it. `colour` is that of its picture (`CHROMA`)."""
 
-    def __init__(self, engine: MediaEngine, room_id: str, peer_id: str, colour: int = 0) -> None:
+    def __init__(
+        self, engine: MediaEngine, room_id: str, peer_id: str, colour: int = 0, *, on_demand: bool = False
+    ) -> None:
         self.peer_id = peer_id
         self.stream_id = f"stream-{peer_id}"
         self.tracks: dict[str, PublishedTrack] = {}
@@ -94,12 +96,15 @@ class DirectPeer:
         self.pictures: dict[str, list[tuple[int, int]]] = defaultdict(list)
         self.offers: list[str] = []
         self.reports: list[str] = []
+        self.layers: list[LayerUpdate] = []
+        self.scores: list[int] = []
         self.channel: RTCDataChannel | None = None
         self.answering = True
         self.edit_answer: Callable[[str], str] = lambda sdp: sdp
         self._engine = engine
         self._room_id = room_id
         self._colour = colour
+        self._on_demand = on_demand
         self._media: PeerMedia | None = None
         # With the default policy aiortc leaves the second section of a kind on a transport that it has stopped.
         policy = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_COMPAT)
@@ -135,6 +140,14 @@ class DirectPeer:
     def speaking(self, track_id: str, loudness: int) -> None:
         """Nobody asks."""
 
+    def layers_changed(self, updates: Sequence[LayerUpdate]) -> None:
+        self.layers.extend(updates)
+        self._poke()
+
+    def link_measured(self, score: int) -> None:
+        self.scores.append(score)
+        self._poke()
+
     def subscriber_down(self, reason: str) -> None:
         self._report(f"subscriber down: {reason}")
 
@@ -150,7 +163,7 @@ class DirectPeer:
 
     async def enter(self) -> None:
         """Join, without waiting for the connection."""
-        self._media = await self._engine.open_peer(self._room_id, self.peer_id, self)
+        self._media = await self._engine.open_peer(self._room_id, self.peer_id, self, on_demand=self._on_demand)
         await self._negotiate(self._media.join)
 
     async def join(self) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from callboard.media.connection import JanusError
-from callboard.media.janus import Handle, Reply
+from callboard.media.janus import Handle, JanusSession, Reply
 from callboard.media.janusconfig import Access
 
 JOIN_FIRST: Final = 424
@@ -187,6 +187,12 @@ class SubscriberHandle:
     async def restart(self) -> str:
         """New ICE credentials; the offer. Only when no offer waits for its answer: Janus would not reply."""
         return _sdp(await self.handle.message({"request": "configure", "restart": True}))
+
+
+async def ask_for_key_picture(session: JanusSession, publisher: int, mid: str) -> None:
+    """Have a publisher (its handle's id) send a key picture in all layers of its section `mid`."""
+    body = {"request": "configure", "streams": [{"mid": mid, "keyframe": True}]}
+    await Handle(session, publisher, lambda _: None).message(body)
 
 
 def _offer(sdp: str, low_first: bool) -> dict[str, str]:

@@ -11,11 +11,17 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
+from typing import Final
 
 from callboard.media import PeerMedia
 from callboard.rooms.models import Role
 from callboard.rooms.reports import Person
+from callboard.signaling.audience import Audience
+from callboard.signaling.frames import notification
+from callboard.signaling.repeats import Repeats
 from callboard.signaling.socket import Socket
+
+EVERYBODY: Final = Audience()
 
 
 @dataclass(slots=True, eq=False)
@@ -36,13 +42,18 @@ class Client:
     """The latest attempt to give it new transports."""
     agent: str = ""
     """What the client says it is (signal.md §1.2); not to be relied on."""
+    on_demand: bool = False
+    """Whether it is offered a video only while it asks for it (signal.md §5.7)."""
     joined: bool = False
+    audience: Audience = EVERYBODY
+    """Whom it is told of, since it was last told who is there."""
     ended_room: bool = False
     node_id: str = ""
     published: frozenset[str] = frozenset()
     """The ids of the tracks in its last offer."""
     listening: frozenset[str] = frozenset()
     """The keys of the session store that it wants to hear of."""
+    repeats: Repeats = field(default_factory=Repeats)
     pending_roles: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Role changes that this client was asked to agree to: token → (role, who asked)."""
 
@@ -59,6 +70,19 @@ class Client:
         """Tell the client, if there is somebody to tell. What it misses, the next peer list makes good."""
         if self.socket is not None:
             self.socket.notify(method, params)
+
+    def notify_frame(self, frame: bytes) -> None:
+        """As `notify`, with the frame as it is."""
+        if self.socket is not None:
+            self.socket.send(frame)
+
+    def tell(self, method: str, params: object) -> None:
+        """As `notify`, on the API channel if it is open: that is what it is for (signal.md §4)."""
+        frame = notification(method, params)
+        if self.media is not None and self.media.tell(frame.decode()):
+            return
+        if self.socket is not None:
+            self.socket.send(frame)
 
 
 def uses_media(role: Role) -> bool:

@@ -27,8 +27,6 @@ from callboard.signaling.turn import Turn
 
 PEER_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 MAX_AGENT = 1024
-FLAGS = ("nonWebRTCDisableOffer",)
-"""What the client may rely on (signal.md §1.4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +131,7 @@ def handlers(doors: Doors) -> list[HTTPRouteHandler | WebsocketRouteHandler]:
             {
                 "endpoint": doors.endpoint or websocket_endpoint(request),
                 "rtcConfiguration": {"ice_servers": doors.ice_servers_for(peer_id)},
-                "config": {"enabledFlags": list(FLAGS)},
+                "config": {"enabledFlags": doors.signaling.service.features.flags()},
             }
         )
 

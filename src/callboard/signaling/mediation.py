@@ -14,14 +14,27 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
+from msgspec import UNSET
+
 from callboard.background import Background
-from callboard.media import Candidate, MediaEngine, MediaLost, MediaUnavailable, PeerMedia, Subscription
+from callboard.media import (
+    Candidate,
+    DegradePolicy,
+    LayerUpdate,
+    MediaEngine,
+    MediaLost,
+    MediaUnavailable,
+    PeerMedia,
+    Subscription,
+    layers_by_name,
+)
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRoom, LiveRooms
-from callboard.rooms.models import Template
+from callboard.rooms.models import Role, Template
 from callboard.rooms.session import Loss, Session
 from callboard.signaling import wire
 from callboard.signaling.client import Client
+from callboard.signaling.quality import Quality
 from callboard.signaling.registry import Registry
 from callboard.signaling.speakers import Speakers
 
@@ -34,12 +47,28 @@ def subscriptions(session: Session, template: Template, receiver: str) -> tuple[
     role = template.roles.get(me.role) if me else None
     if role is None:
         return ()
-    wanted = role.subscribe_params.subscribe_to_roles
+    priorities = {name: template.roles[name].priority for name in wanted_roles(role) if name in template.roles}
     return tuple(
-        Subscription(peer_id=peer.id, track_id=track.id, stream_id=track.stream_id, kind=track.kind)
+        Subscription(peer.id, track.id, track.stream_id, track.kind, priorities[peer.role])
         for peer in session.peers.values()
-        if peer.id != receiver and peer.role in wanted
+        if peer.id != receiver and peer.role in priorities
         for track in peer.tracks.values()
+    )
+
+
+def wanted_roles(role: Role) -> tuple[str, ...]:
+    return role.subscribe_params.subscribe_to_roles
+
+
+def degrade_policy(role: Role | None) -> DegradePolicy:
+    """When a peer of this role is sent less because its link is bad (platform.md §2.2)."""
+    settings = role.subscribe_params.subscribe_degradation if role is not None else UNSET
+    if settings is UNSET:
+        return DegradePolicy()
+    return DegradePolicy(
+        settings.packet_loss_threshold,
+        settings.degrade_grace_period_seconds,
+        settings.recover_grace_period_seconds,
     )
 
 
@@ -79,6 +108,14 @@ class Listener:
         if self._current:
             self._mediation.speakers.note(self._client, track_id, loudness)
 
+    def layers_changed(self, updates: Sequence[LayerUpdate]) -> None:
+        if self._current:
+            self._client.tell("on-track-layer-update", {"tracks": layers_by_name(updates)})
+
+    def link_measured(self, score: int) -> None:
+        if self._current:
+            self._mediation.quality.note(self._client, score)
+
     def negotiation_failed(self, reason: str) -> None:
         """A client without a socket cannot answer: it gets the offer again when it is back."""
         if self._current and self._client.socket is not None:
@@ -110,6 +147,7 @@ class Mediation:
         self._registry = registry
         self._background = background
         self.speakers = Speakers(rooms, registry)
+        self.quality = Quality(rooms, registry)
 
     async def open(self, client: Client) -> PeerMedia:
         """New transports for this client, in place of those that it had. Raises `MediaError`."""
@@ -118,7 +156,7 @@ class Mediation:
             await old.close()
         listener = Listener(self, client)
         capture = await self._captures.base(client.room_id) if self._captures is not None else None
-        media = await self._engine.open_peer(client.room_id, client.id, listener, capture)
+        media = await self._engine.open_peer(client.room_id, client.id, listener, capture, on_demand=client.on_demand)
         listener.media = client.media = media
         client.node_id = media.node_id
         return media
@@ -138,7 +176,9 @@ class Mediation:
         """Bring what this client receives in line, once it knows who the others are."""
         if client.media is not None and client.media_started and client.ready and live.told is not None:
             with suppress(MediaLost):  # what is lost is reported, and built anew from there
-                client.media.want(subscriptions(live.told, live.template, client.id))
+                peer = live.told.peers.get(client.id)
+                role = live.template.roles.get(peer.role) if peer is not None else None
+                client.media.want(subscriptions(live.told, live.template, client.id), degrade_policy(role))
 
     def back(self, client: Client) -> None:
         """The client has a socket again: an offer that it may have missed is sent anew."""
@@ -196,7 +236,7 @@ class Mediation:
         return [
             {"peer": wire.peer_info(peer), "tracks": wire.tracks(peer)}
             for peer in live.told.peers.values()
-            if peer.id != client.id and peer.tracks
+            if peer.id != client.id and peer.tracks and client.audience.sees(peer)
         ]
 
     async def unpublish(self, client: Client) -> None:

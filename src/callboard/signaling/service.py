@@ -21,6 +21,7 @@ from callboard.rooms.reports import Person
 from callboard.rooms.session import Loss
 from callboard.rooms.transitions import Closed, Outcome
 from callboard.signaling import wire
+from callboard.signaling.audience import is_large
 from callboard.signaling.client import uses_media
 from callboard.signaling.frames import Frame, notification
 from callboard.signaling.methods import dispatch, membership, metadata
@@ -45,6 +46,7 @@ class Signaling:
     def __init__(self, service: Service) -> None:
         self.service = service
         self._calls: dict[Socket, Call] = {}
+        self._full = service.features.full_list_peers
         service.rooms.observe(self._forget_store)
 
     async def serve(self, transport: Transport, claims: AppClaims, peer_id: str, agent: str = "") -> None:
@@ -62,7 +64,9 @@ class Signaling:
             return
         socket = Socket(transport, self._handle, service.counters, service.limits)
         client = service.registry.connect(live.room.id, person, socket)
-        client.joined = client.joined or _present(live, peer_id)
+        if not client.joined:
+            client.joined = _present(live, peer_id)
+            client.on_demand = service.features.on_demand_tracks  # until its `join` says whether it knows of that
         client.agent = agent
         call = Call(service, client, socket)
         self._calls[socket] = call
@@ -72,6 +76,8 @@ class Signaling:
         finally:
             del self._calls[socket]
             service.registry.disconnect(client, socket)
+            if client.socket is None:
+                service.mediation.quality.lost(client)
 
     def _impossible(self, live: LiveRoom, person: Person) -> JoinFailure | None:
         """What no later message of this client could mend: a role that the template does not have (the client could
@@ -92,8 +98,8 @@ class Signaling:
         if client.joined and client.socket is call.socket:
             self._back(call)
         elif not client.joined:
-            call.socket.notify("room-info", wire.room_info(live.room))
-            for method, params in wire.preview(live.room, live.told).items():
+            call.socket.notify("room-info", wire.room_info(live.room, large=is_large(live.room, live.told, self._full)))
+            for method, params in wire.preview(live.room, live.told, live.template.settings.room_state).items():
                 call.socket.notify(method, params)
 
     def _back(self, call: Call) -> None:
@@ -111,7 +117,7 @@ class Signaling:
         speaks = frame.method not in {"join", "analytics"}
         if speaks and self.service.registry.take_over(call.client, socket) and call.client.joined:
             self._back(call)
-        return await dispatch(call, frame)
+        return await call.client.repeats.once(socket, frame, lambda: dispatch(call, frame))
 
     def _forget_store(self, _: LiveRoom, outcomes: Sequence[Outcome]) -> None:
         for outcome in outcomes:

@@ -2,8 +2,8 @@
 
 Owns: the mapping from live state to the wire.
 
-Always holds: every peer carries `realtime: true`, an array of groups and an `info`, or the client drops it
-(signal.md §4.2); the state of a room is always whole, because each message overwrites all of it (§6.4).
+Always holds: every peer that a client is to know carries `realtime: true`, an array of groups and an `info`, or the
+client drops it (signal.md §4.2); the state of a room is always whole, because each message overwrites all of it (§6.4).
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import Any
 import msgspec
 
 from callboard.clock import NANOSECONDS
-from callboard.rooms.models import Role, Room, Template
+from callboard.rooms.models import Role, Room, RoomState, Template
 from callboard.rooms.session import Peer, Session, Track
+from callboard.signaling.audience import Audience
 
 Json = dict[str, Any]
 MILLISECOND = NANOSECONDS // 1000
+LOWEST_LAYER_KBPS = 30
+MAX_PREVIEW_PEERS = 100
+"""At most so many peers are named to who looks at the preview; all are counted."""
 
 
 def milliseconds(instant: int) -> int:
@@ -49,21 +53,28 @@ def peer_info(peer: Peer) -> Json:
     }
 
 
-def peer(one: Peer) -> Json:
-    """The full form, as lists of peers and join notifications carry it."""
+def peer(one: Peer, *, realtime: bool = True) -> Json:
+    """The full form, as lists of peers and join notifications carry it. `realtime` False takes it off the list."""
     return {
         **peer_info(one),
         "tracks": tracks(one),
         "joined_at": milliseconds(one.joined_at),
-        "realtime": True,
+        "realtime": realtime,
     }
 
 
 def role(one: Role) -> Json:
-    """The role as the client's policy wants it: without simulcast layers when the role has none."""
+    """The role as the client's policy wants it: without simulcast layers when the role has none, and with a bit rate
+    for every layer, because to browsers 0 is not "no cap" but an error."""
     shown: Json = msgspec.to_builtins(one)
-    if not one.publish_params.simulcast.video.layers:
+    publish = one.publish_params
+    if not publish.simulcast.video.layers:
         shown["publishParams"].pop("simulcast", None)
+        return shown
+    for kind, whole in (("video", publish.video.bit_rate), ("screen", publish.screen.bit_rate)):
+        for layer in shown["publishParams"]["simulcast"][kind]["layers"]:
+            area = layer["scaleResolutionDownBy"] ** 2
+            layer["maxBitrate"] = layer["maxBitrate"] or max(LOWEST_LAYER_KBPS, round(whole / area))
     return shown
 
 
@@ -91,30 +102,31 @@ def room_state(room: Room, session: Session | None) -> Json:
     }
 
 
-def peer_list(room: Room, session: Session, receiver: str) -> Json:
-    """Everybody but the receiver (signal.md §4.2: never put the receiver in)."""
-    others = {p.id: peer(p) for p in session.peers.values() if p.id != receiver}
+def peer_list(room: Room, session: Session, receiver: str, audience: Audience) -> Json:
+    """Everybody that the receiver sees, but itself (signal.md §4.2: never put the receiver in)."""
+    others = {p.id: peer(p) for p in session.peers.values() if p.id != receiver and audience.sees(p)}
     return {"peers": others, "room": room_state(room, session)}
 
 
-def preview(room: Room, session: Session | None) -> dict[str, Json]:
-    """What somebody who has not joined is told, by method: the number of peers, not who they are. Clients before
-    0.15 take the number from `session-info` only (signal.md §4.6)."""
+def preview(room: Room, session: Session | None, settings: RoomState) -> dict[str, Json]:
+    """What somebody who has not joined is told, by method: the number of peers and, only if the template says so, who
+    they are. Clients before 0.15 take the number from `session-info` only (signal.md §4.6)."""
     empty = {"session_id": "", "room_id": room.id, "peer_count": 0, "track_count": 0}
     info = session_info(session) if session else empty
-    return {
-        "session-info": info,
-        "room-state": {"peer_count": info["peer_count"], "room": room_state(room, session)},
-    }
+    state = {"peer_count": info["peer_count"], "room": room_state(room, session)}
+    if settings.enabled and settings.send_peer_list and session is not None:
+        named = sorted(session.peers.values(), key=lambda one: (one.joined_at, one.id))[:MAX_PREVIEW_PEERS]
+        state["peers"] = {one.id: {**peer(one), "tracks": {}} for one in named}
+    return {"session-info": info, "room-state": state}
 
 
-def room_info(room: Room) -> Json:
+def room_info(room: Room, *, large: bool = False) -> Json:
     return {
         "room_id": room.id,
         "name": room.name,
         "description": room.description,
         "max_size": room.size,
-        "large_room_optimization": False,
+        "large_room_optimization": large or room.large_room,
     }
 
 

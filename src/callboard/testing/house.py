@@ -14,6 +14,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from callboard.auth.tokens import AppClaims
 from callboard.background import Background
 from callboard.clock import RandomIds, SystemClock
@@ -22,18 +24,19 @@ from callboard.ledger import Ledger, Recorded
 from callboard.media import MediaEngine, MediaSettings
 from callboard.rooms import actions
 from callboard.rooms.live import LiveRooms, RoomSettings
-from callboard.rooms.models import Permissions, Role, Room, Template
+from callboard.rooms.models import Permissions, Role, Room, SubscribeParams, Template
 from callboard.rooms.polls_live import LivePolls
 from callboard.rooms.polls_store import PollStore
 from callboard.rooms.rooms import RoomRequest
-from callboard.rooms.session import Loss
+from callboard.rooms.session import Loss, Track
 from callboard.rooms.store import Store
 from callboard.rooms.templates import template_row
 from callboard.signaling.announcements import Announcements
 from callboard.signaling.client import Client
+from callboard.signaling.counts import Counts
 from callboard.signaling.frames import SignalError
 from callboard.signaling.mediation import Mediation
-from callboard.signaling.methods.call import Service
+from callboard.signaling.methods.call import Features, Service
 from callboard.signaling.polls import PollNews
 from callboard.signaling.rates import Rate
 from callboard.signaling.registry import Registry
@@ -51,6 +54,7 @@ ROLES = {
         ),
     ),
     "guest": Role(name="guest", permissions=Permissions(poll_read=True)),
+    "listener": Role(name="listener", subscribe_params=SubscribeParams(subscribe_to_roles=("host",))),
     "speaker": Role(name="speaker", max_peer_count=1),
     "nobody": Role(name="nobody", max_peer_count=-1),
 }
@@ -148,8 +152,10 @@ class House:
     signaling: Signaling
     room: Room
 
-    def __init__(self, folder: Path, grace: float, limits: Limits) -> None:
+    def __init__(self, folder: Path, grace: float, limits: Limits, features: Features, request: RoomRequest) -> None:
         self._folder = folder
+        self._features = features
+        self._request = request
         self._grace = grace
         self._limits = limits
         self._calls = 0
@@ -168,7 +174,7 @@ class House:
             now = self.clock.now()
             template = Template(id=self.ids.object_id(now), name="test", roles=ROLES, created_at=now, updated_at=now)
             await self.database.commit(Unit((template_row(template),)))
-            self.room = await store.create_room(RoomRequest(name="test", template_id=template.id))
+            self.room = await store.create_room(msgspec.structs.replace(self._request, template_id=template.id))
         self.store = store
         self.ledger = Ledger(self.database, account_id="a" * 24, app_id="b" * 24)
         self.ledger.subscribe(self._on_events)
@@ -183,7 +189,7 @@ class House:
         self.background = Background("test")
         self.registry = Registry(self._lost)
         mediation = Mediation(MediaEngine(MediaSettings(), self.ids), self.rooms, self.registry, self.background)
-        self.rooms.observe(Announcements(self.registry, mediation))
+        self.rooms.observe(Announcements(self.registry, mediation, Counts(self.rooms, self.registry)))
         stores = SessionStores()
         self.polls = PollStore(self.database, self.clock, self.ids)
         self.live_polls = LivePolls(self.database, self.polls, self.rooms, self.background, self.clock, self.ids)
@@ -198,6 +204,7 @@ class House:
             stores,
             self.live_polls,
             limits=self._limits,
+            features=self._features,
         )
         self.signaling = Signaling(service)
         await self.rooms.start()
@@ -257,6 +264,11 @@ class House:
         self.phones.append(phone)
         return phone
 
+    async def publish(self, peer_id: str, *track_ids: str) -> None:
+        """The peer publishes these videos, and nothing else, from now on; as its `offer` would have it."""
+        tracks = {i: Track(i, f"stream of {peer_id}", "video", "regular", mute=False) for i in track_ids}
+        await actions.set_tracks(self.rooms, self.room.id, peer_id, tracks)
+
     async def join(self, peer_id: str, role: str = "guest") -> Phone:
         """A peer that has joined and has its peer list."""
         phone = self.dial(peer_id, role)
@@ -281,14 +293,22 @@ class House:
                 await self._news.wait()
 
 
+ORDINARY = Features()
 FREE = Limits(messages=Rate(1e6, 1_000_000), calls=Rate(1e6, 1_000_000))
 """Limits under which a test may say as much as it likes, as fast as it likes."""
 
 
 @asynccontextmanager
-async def open_house(folder: Path, grace: float = 30.0, limits: Limits = FREE) -> AsyncIterator[House]:
+async def open_house(
+    folder: Path,
+    grace: float = 30.0,
+    limits: Limits = FREE,
+    features: Features = ORDINARY,
+    *,
+    large_room: bool = False,
+) -> AsyncIterator[House]:
     """A house on a database in `folder`; lost peers are waited for `grace` seconds."""
-    house = House(folder, grace, limits)
+    house = House(folder, grace, limits, features, RoomRequest(name="test", large_room=large_room))
     await house.open()
     try:
         yield house

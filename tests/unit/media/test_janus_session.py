@@ -25,6 +25,7 @@ from callboard.media.janusevents import (
     Hangup,
     Media,
     PluginEvent,
+    SlowLink,
     Trickle,
     WebRtcUp,
     parse_event,
@@ -302,7 +303,8 @@ async def test_a_plugin_error_is_an_error_like_any_other() -> None:
         ({"janus": "detached"}, Detached()),
         ({"janus": "event", "plugindata": {"data": {"videoroom": "event"}}}, PluginEvent({"videoroom": "event"})),
         ({"janus": "event"}, None),
-        ({"janus": "slowlink"}, None),
+        ({"janus": "slowlink", "mid": "0", "lost": 9}, SlowLink("0")),
+        ({"janus": "timeout"}, None),
         ({}, None),
     ],
 )

@@ -71,13 +71,21 @@ def test_a_low_layer_that_is_not_there_is_looked_for_again() -> None:
     assert settled(published(), low, frozenset({0}))
 
 
+def test_on_demand_a_video_is_not_wanted_before_it_is_asked_for() -> None:
+    preferences = Preferences(on_demand=True)
+    assert not preferences.of(("a", "T"), "video").send
+    assert preferences.of(("a", "T"), "audio").send
+    preferences.say(("a", "T"), Preference(True, "low"))
+    assert preferences.of(("a", "T"), "video") == Preference(True, "low")
+
+
 def test_preferences_last_while_a_track_is_wanted() -> None:
     preferences = Preferences()
     preferences.say(("a", "T"), Preference(False))
     preferences.keep([("a", "T"), ("b", "U")])
-    assert preferences.of(("a", "T")) == Preference(False)
+    assert preferences.of(("a", "T"), "video") == Preference(False)
     preferences.keep([("b", "U")])
-    assert preferences.of(("a", "T")) == Preference(True)
+    assert preferences.of(("a", "T"), "video") == Preference(True)
 
 
 def test_the_feed_that_janus_names_is_the_one_left_out() -> None:

@@ -36,7 +36,7 @@ async def test_the_first_thing_a_client_hears_is_its_policy(house: House) -> Non
     policy = await phone.hear("on-policy-change")
     assert phone.heard[0] is policy
     assert policy["params"]["name"] == "host"
-    assert set(policy["params"]["known_roles"]) == {"host", "guest", "speaker", "nobody"}
+    assert set(policy["params"]["known_roles"]) == {"host", "guest", "listener", "speaker", "nobody"}
 
 
 async def test_the_first_join_opens_the_session_and_the_last_leave_closes_it(house: House) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
@@ -17,12 +18,16 @@ from callboard.rooms.models import Permissions, Role
 from callboard.rooms.polls_live import LivePolls
 from callboard.rooms.reports import Person
 from callboard.rooms.session import Peer, Session
+from callboard.signaling.audience import FULL_LIST_PEERS
 from callboard.signaling.client import Client
 from callboard.signaling.frames import SignalError
 from callboard.signaling.mediation import Mediation
 from callboard.signaling.registry import Registry
 from callboard.signaling.session_store import SessionStores
 from callboard.signaling.socket import Counters, Limits, Socket
+
+FLAGS: Final = ("nonWebRTCDisableOffer", "simulcast", "subscribeDegradation")
+"""What every client may rely on."""
 
 
 class Nothing(msgspec.Struct, frozen=True):
@@ -34,6 +39,21 @@ Hear = Callable[[LiveRoom, Person, str, msgspec.Raw, str], None]
 
 def hear_nothing(_: LiveRoom, __: Person, ___: str, ____: msgspec.Raw, _____: str) -> None:
     """For a service without analytics."""
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What clients are told that they may rely on (signal.md §1.4), and from how many peers on a room is large.
+
+    `on_demand_tracks`: clients are offered a video only while they show it.
+    """
+
+    on_demand_tracks: bool = False
+    full_list_peers: int = FULL_LIST_PEERS
+
+    def flags(self) -> list[str]:
+        """`enabledFlags` of `/init`."""
+        return [*FLAGS, *(["onDemandTracks"] if self.on_demand_tracks else [])]
 
 
 @dataclass(slots=True)
@@ -52,6 +72,7 @@ class Service:
     limits: Limits = field(default_factory=Limits)
     hear: Hear = hear_nothing
     """Takes a client's report: its room, who it is, the report's name, its contents, what the client says it is."""
+    features: Features = field(default_factory=Features)
 
 
 @dataclass(frozen=True, slots=True)

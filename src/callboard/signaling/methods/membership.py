@@ -11,6 +11,7 @@ from callboard.events import JoinFailure
 from callboard.media import MediaLost, MediaUnavailable, PeerMedia
 from callboard.rooms import actions, transitions
 from callboard.signaling import wire
+from callboard.signaling.audience import audience
 from callboard.signaling.client import uses_media
 from callboard.signaling.frames import SignalError
 from callboard.signaling.methods.call import Call, Nothing
@@ -32,11 +33,11 @@ class OfferSdp(msgspec.Struct, frozen=True):
     type: Literal["offer"] = "offer"
 
 
-class Join(msgspec.Struct, frozen=True, rename={"no_auto_video": "disableVidAutoSub"}):
+class Join(msgspec.Struct, frozen=True, rename={"on_demand_tracks": "onDemandTracks"}):
     name: Name = ""
     data: Data = ""
     offer: OfferSdp | None = None
-    no_auto_video: bool = True
+    on_demand_tracks: bool = False
 
 
 class RemovePeer(msgspec.Struct, frozen=True):
@@ -59,6 +60,7 @@ async def join(call: Call, params: Join) -> Answer:
     if client.joined and client.socket is call.socket:
         return await _join_again(call, params)
     client.person = replace(client.person, name=params.name, data=params.data)
+    client.on_demand = params.on_demand_tracks and call.service.features.on_demand_tracks
     await _refuse_if_not_allowed(call)
     media, answer_sdp = await _open_media(call, params)
     if not call.socket.open:
@@ -137,14 +139,18 @@ async def _open_media(call: Call, params: Join) -> tuple[PeerMedia | None, str |
 
 def welcome(call: Call) -> None:
     """Who and what is here: everything after this is told as a change (signal.md §2.6)."""
-    live = call.service.rooms.live(call.client.room_id)
-    if live is None or live.told is None or call.client.id not in live.told.peers:
+    client, service = call.client, call.service
+    live = service.rooms.live(client.room_id)
+    me = live.told.peers.get(client.id) if live is not None and live.told is not None else None
+    if live is None or live.told is None or me is None:
         return
-    call.socket.notify("peer-list", wire.peer_list(live.room, live.told, call.client.id))
-    call.socket.notify("room-info", wire.room_info(live.room))
+    client.audience = audience(live.room, live.template, live.told, me.role, service.features.full_list_peers)
+    call.socket.notify("peer-list", wire.peer_list(live.room, live.told, client.id, client.audience))
+    call.socket.notify("room-info", wire.room_info(live.room, large=not client.audience.everybody))
     call.socket.notify("session-info", wire.session_info(live.told))
     call.socket.ready = True
-    call.service.mediation.subscribe(live, call.client)
+    service.mediation.subscribe(live, client)
+    service.mediation.quality.greet(client)
 
 
 async def leave(call: Call, _: Nothing) -> Answer:
