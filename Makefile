@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit media browser faults bench docs meeting wheel serve lock clean
+.PHONY: help demo test lint format unit media browser faults histories bench docs meeting wheel serve lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -36,8 +36,12 @@ browser: $(VENV)/dev.stamp ## Only the tests with the official client in Chromiu
 faults: $(VENV)/dev.stamp ## Only the tests that kill processes
 	$(BIN)/pytest -m faults
 
+histories: $(VENV)/dev.stamp ## 2,000 random histories of deliveries, with crashes at every named point (about a quarter of an hour)
+	CALLBOARD_HISTORIES=2000 $(BIN)/pytest --timeout=3600 tests/unit/webhooks/test_delivery_histories.py
+
 bench: $(VENV)/dev.stamp ## Measure delivery and join latency, as ratios (some minutes; needs a quiet machine)
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.fairness
 	$(BIN)/python -m bench.join
 
 docs: $(VENV)/dev.stamp ## Write the generated pages of the docs anew (a test compares them)

@@ -10,13 +10,13 @@ waits, in the database but for one lane's. Rows are noted with the attempt that 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 
 from callboard.clock import NANOSECONDS
 from callboard.database import Delete, Put, Row
 from callboard.ledger import Recorded
-from callboard.webhooks.attempts import GIVEN_UP
+from callboard.webhooks.attempts import GIVEN_UP, Attempt
 from callboard.webhooks.failures import REFUSALS, Failure
 from callboard.webhooks.health import Health, Phase, Signal
 from callboard.webhooks.lanes import Lane, Lanes
@@ -84,8 +84,6 @@ class Course:
         if health.phase is not Phase.CLOSED:
             health.began()
             self._probe = lane
-        if not lane.attempts:
-            lane.first = lane.since = now
         lane.attempts += 1
         lane.started = now
         return lane
@@ -115,9 +113,7 @@ class Course:
         """
         self.in_flight -= 1
         health = self.health
-        if lane.since < health.closed_at:  # what was tried while the endpoint failed does not count
-            lane.since, lane.tries = lane.started, 0
-        lane.tries += 1
+        self._count(lane, ticks)
         if (asked or failure is Failure.HTTP_THROTTLED) and health.throttled(now, asked):
             self._note(health.row(self._id))
         probe, self._probe = lane is self._probe, None if lane is self._probe else self._probe
@@ -136,13 +132,31 @@ class Course:
         """Whether it is the endpoint that fails, not the event."""
         if self.health.phase is not Phase.CLOSED or lane.tries <= len(self._retry.quick):
             return False
-        return not self.health.works_for_others(lane.stream, lane.first, refused=status in REFUSALS)
+        return not self.health.works_for_others(lane.stream, lane.seen, refused=status in REFUSALS)
+
+    def _count(self, lane: Lane, ticks: float) -> None:
+        """One more try that failed. What was tried before the endpoint last began to work does not count."""
+        health = self.health
+        if lane.closings != health.closings:
+            lane.closings, lane.since, lane.tries = health.closings, ticks, 0
+            lane.seen = health.successes if lane.seen < 0 else lane.seen
+        lane.tries += 1
+
+    def counted(self, lane: Lane, made: Sequence[Attempt], now: int, ticks: float) -> None:
+        """`lane` is as a restart found it: these attempts were made for its first event."""
+        lane.restored = False
+        if not made:
+            return
+        lane.attempts = max(attempt.number for attempt in made)
+        lane.seen = self.health.successes
+        if tries := [attempt.at for attempt in made if attempt.at >= self.health.closed_at]:
+            lane.closings, lane.tries = self.health.closings, len(tries)
+            lane.since = ticks - max(0.0, (now - min(tries)) / NANOSECONDS)
 
     def _again_or_park(
         self, lane: Lane, failure: Failure, status: int, asked: float, now: int, ticks: float
     ) -> tuple[str, int]:
-        tried = (now - max(lane.first, self.health.closed_at)) / NANOSECONDS
-        delay = self._retry.next_delay(lane.tries, tried, self._random, asked)
+        delay = self._retry.next_delay(lane.tries, ticks - lane.since, self._random, asked)
         if delay is None:
             self._park(lane, lane.events[0], failure, status, now)
             return GIVEN_UP + failure.value, 0

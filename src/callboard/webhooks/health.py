@@ -6,7 +6,8 @@ Always holds: while the endpoint is *closed*, up to `limit` attempts are under w
 kept) by an event whose quick attempts are used up while nothing else has been accepted since the first of them. While
 it is open nothing is sent but a probe at a time, on a schedule of its own. The first event that is accepted closes it,
 and `limit` then rises from `slow_start`, by one with each event that is accepted. An endpoint that accepted nothing for
-`disable_after` is to be disabled, after warnings. A restart changes no due time.
+`disable_after` is to be disabled, after warnings, one with a probe: so neither a leap of the clock nor a long sleep of
+ours disables it at once. A restart changes no due time.
 """
 
 from __future__ import annotations
@@ -94,14 +95,15 @@ class Health:
         "_policy",
         "_sole",
         "closed_at",
+        "closings",
         "due_at",
         "failing_since",
-        "last_success",
         "limit",
         "opened_at",
         "parked",
         "phase",
         "probes",
+        "successes",
         "wait",
         "warned",
     )
@@ -111,8 +113,10 @@ class Health:
         self._most = self._allowed = self.limit = most
         self._sole = ""
         self.phase = Phase.CLOSED
-        self.last_success = self.failing_since = self.opened_at = self.closed_at = self.due_at = 0
+        self.failing_since = self.opened_at = self.closed_at = self.due_at = 0
         self.probes = self.warned = 0
+        self.successes = self.closings = 0
+        """Since it is in memory: events accepted, and times that it began to work again."""
         self.parked = False
         """Whether an event was parked on its own word, with nothing accepted since."""
         self.wait = inf
@@ -157,7 +161,7 @@ class Health:
 
     def succeeded(self, now: int) -> Signal | None:
         """An event was accepted."""
-        self.last_success = now
+        self.successes += 1
         self.failing_since = 0
         if self.phase is not Phase.CLOSED:
             return self._close(now)
@@ -170,13 +174,13 @@ class Health:
                 self.limit = self._allowed
         return None
 
-    def works_for_others(self, stream: str, tried_since: int, *, refused: bool) -> bool:
-        """Whether it is the event alone that fails, the first one of `stream`, tried since that instant.
+    def works_for_others(self, stream: str, seen: int, *, refused: bool) -> bool:
+        """Whether it is the event alone that fails: the first one of `stream`, which first failed after `seen` others.
 
         It is if another one was accepted meanwhile. An answer that is about the event (`refused`) is believed as long
         as no other stream's event fails too, and for one event that is parked.
         """
-        if self.last_success > tried_since:
+        if self.successes > seen:
             return True
         if not refused or self.parked or self._sole not in ("", stream):
             return False
@@ -224,6 +228,7 @@ class Health:
     def _close(self, now: int) -> Signal:
         self.phase = Phase.CLOSED
         self.closed_at = now
+        self.closings += 1
         self.due_at = self.probes = self.warned = 0
         self.parked, self._sole = False, ""
         self._allowed = self.limit = min(self._policy.slow_start, self._most)
@@ -242,12 +247,11 @@ class Health:
         if not self._policy.disable_after:
             return None
         part = (now - self.failing_since) / NANOSECONDS / self._policy.disable_after
-        if part >= 1:
-            return Signal.DISABLE
-        due = sum(part >= warning for warning in WARNINGS)
-        if due <= self.warned:
+        if part < (*WARNINGS, 1.0)[self.warned]:
             return None
-        self.warned = due
+        if self.warned == len(WARNINGS):
+            return Signal.DISABLE
+        self.warned += 1
         return Signal.WARNING
 
     def _next_probe(self, now: int, random: Random, asked: float) -> None:

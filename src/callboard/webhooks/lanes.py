@@ -44,23 +44,23 @@ class Lane:
     """One stream on its way to one endpoint.
 
     Everything up to `done_seq` (at `done_position`) is passed; `events` are the next ones that are wanted, all that
-    there are up to `held_seq`; `last_seq` is the last there is. `attempts` were made for the first event, from `first`
-    to `started` (nanoseconds, UTC), to the endpoint as it was at `version`; of those that were made from `since` on,
-    `tries` failed.
+    there are up to `held_seq`; `last_seq` is the last there is. `attempts` were made for the first event, the last of
+    them at `started` (nanoseconds, UTC), to the endpoint as it was at `version`. The other slots are the course's.
     """
 
     __slots__ = (
         "asked_seq",
         "attempts",
+        "closings",
         "done_position",
         "done_seq",
         "events",
-        "first",
         "header",
         "held_position",
         "held_seq",
         "last_seq",
         "restored",
+        "seen",
         "since",
         "started",
         "state",
@@ -78,13 +78,19 @@ class Lane:
         self.held_position = done_position
         self.last_seq = last_seq
         self.events: deque[Recorded] = deque()
-        self.attempts = self.tries = 0
-        self.started = self.first = self.since = 0
+        self.attempts = self.tries = self.started = 0
+        self.since = 0.0
+        self.seen = self.closings = -1
         self.version = 0
         self.asked_seq = 0
         self.restored = False
         """Whether it is as a restart found it: the log of attempts may know more."""
         self.state = _HUNGRY
+
+    def forget(self) -> None:
+        """Its first event is another one."""
+        self.attempts = self.tries = 0
+        self.seen = self.closings = -1
 
 
 Wants = Callable[[Recorded], bool]
@@ -227,7 +233,9 @@ class Lanes:
         self.pending -= 1
         lane.done_seq = event.seq
         lane.done_position = event.position
-        lane.attempts = lane.tries = 0
+        if lane.closings >= 0:
+            lane.forget()
+        lane.attempts = 0
         if lane.events:
             lane.state = _READY
             self._ready.append(lane)
@@ -283,7 +291,7 @@ class Lanes:
         self.pending -= gone
         if gone:
             lane.done_seq = lane.held_seq = next_seq - 1
-            lane.attempts = lane.tries = 0
+            lane.forget()
         if known:
             self._feed(lane, known, known if wants is None else [event for event in known if wants(event)])
         else:
@@ -297,7 +305,7 @@ class Lanes:
         lane.held_seq = known[-1].seq
         lane.held_position = known[-1].position
         if not wanted or wanted[0] is not known[0]:
-            lane.attempts = lane.tries = 0
+            lane.forget()
         if wanted:
             lane.state = _READY
             self._ready.append(lane)

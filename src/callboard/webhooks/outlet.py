@@ -201,7 +201,7 @@ class Outlet:
             return True
         gone = self._lanes.feed(lane, events, self.endpoint.wants)
         if lane.restored:
-            _restore(lane, made, self._course.health.closed_at)
+            self._course.counted(lane, made, self._now(), self._loop.time())
         if gone:
             self._expired += gone
             log.warning("endpoint %s: %d events of stream %s were removed undelivered", self._id, gone, lane.stream)
@@ -305,16 +305,6 @@ class Outlet:
             failing_since=health.failing_since,
             due_at=health.due_at,
         )
-
-
-def _restore(lane: Lane, made: Sequence[Attempt], closed_at: int) -> None:
-    """`lane` is as a restart found it: these attempts were made for its first event."""
-    lane.restored = False
-    if made:
-        counted = [attempt.at for attempt in made if attempt.at >= closed_at]
-        lane.attempts = max(attempt.number for attempt in made)
-        lane.first = min(attempt.at for attempt in made)
-        lane.since, lane.tries = min(counted, default=0), len(counted)
 
 
 def _integer(value: object) -> int:

@@ -1,0 +1,303 @@
+"""What was promised of deliveries, by random histories: rooms, a receiver in every mood, crashes, hands at the switch.
+
+All is real (ledger, SQLite, dispatcher, lanes, journal) but for time and the receiver: see `testing.simulation`. More
+histories: `make histories`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+import callboard.webhooks.outlet
+from callboard.clock import NANOSECONDS, RandomIds
+from callboard.database import open_database
+from callboard.errors import Refusal
+from callboard.ledger import Ledger, Recorded
+from callboard.testing.facts import joined
+from callboard.testing.simulation import SERVERS, Mains, Server, VirtualLoop, Wires, World
+from callboard.webhooks.attempts import attempts_of_event
+from callboard.webhooks.dispatcher import Dispatcher
+from callboard.webhooks.endpoint import EndpointRequest
+from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.gauges import Settings
+from callboard.webhooks.health import HealthPolicy
+from callboard.webhooks.parking import parked_events
+from callboard.webhooks.sender import SenderSettings
+from callboard.webhooks.signing import InvalidSignature, verify
+
+T = TypeVar("T")
+
+HISTORIES = int(os.environ.get("CALLBOARD_HISTORIES", "25"))
+STREAMS = ["a", "b", "c", "d"]
+MOODS = ["ok", "broken", "down", "silent", "slow", "throttled", "refusing"]
+FAULTS = {"nobody was told": 0.0, "under way": 0.005, "answered": 0.015, "recorded": 0.1, "marked": 1.5}
+"""Named points to be killed at, by the seconds after a commit at which a delivery gets there."""
+SETTINGS = Settings(
+    health=HealthPolicy(disable_after=6 * 3600.0), sender=SenderSettings(connections=3), per_lane=4, most_held=9
+)
+
+
+class Deliveries(RuleBasedStateMachine):
+    """One house with two endpoints: `bad`, to which everything happens, and `good`, which must not notice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch = pytest.MonkeyPatch()
+        self.patch.setattr(callboard.webhooks.outlet, "Pool", Wires)
+        memory = Path("/dev/shm")
+        self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
+        self.world = World()
+        self.loop = VirtualLoop(self.world)
+        self.failures: list[dict[str, Any]] = []
+        self.loop.set_exception_handler(lambda _loop, context: self.failures.append(context))
+        self.random = random.Random(5)
+        self.ids = RandomIds(5)
+        self.database = open_database(f"sqlite:///{self.folder / 'callboard.db'}")
+        self.committed: list[Recorded] = []
+        self.lives = 0
+        self.paused_with: int | None = None
+        self.servers = {name: Server(self.world, verify=self.verifier(name)) for name in ("good", "bad")}
+        SERVERS.clear()
+        SERVERS.update({f"{name}.example": server for name, server in self.servers.items()})
+        self.bad = self.servers["bad"]
+        self.run(self.really(self.database.open()))
+        self.run(self.boot())
+        self.names = {name: self.run(self.create(name)) for name in self.servers}
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.loop.run_until_complete(work)
+
+    async def really(self, work: Coroutine[Any, Any, T]) -> T:
+        """Let `work` have the real time that it takes."""
+        self.world.busy += 1
+        try:
+            return await work
+        finally:
+            self.world.busy -= 1
+
+    def verifier(self, name: str) -> Any:
+        def check(headers: dict[str, str], body: bytes) -> None:
+            endpoint = self.endpoints.get(self.names[name])
+            assert endpoint is not None
+            fields = [headers[f"webhook-{part}"].encode() for part in ("id", "timestamp", "signature")]
+            assert any(self.is_signed_with(secret, fields, body) for secret in endpoint.secrets)
+
+        return check
+
+    def is_signed_with(self, secret: str, fields: list[bytes], body: bytes) -> bool:
+        try:
+            verify(secret, fields[0], fields[1], fields[2], body, now=self.world.now() // NANOSECONDS)
+        except InvalidSignature:
+            return False
+        return True
+
+    # Lives.
+
+    async def boot(self) -> None:
+        self.lives += 1
+        for server in self.servers.values():
+            server.life = self.lives
+            server.flying.clear()
+        self.mains = Mains(self.database, self.world)
+        mains: Any = self.mains
+        self.ledger = Ledger(mains, account_id="a" * 24, app_id="b" * 24)
+        self.endpoints = Endpoints(mains, self.world, self.ids, self.random.randbytes)
+        await self.endpoints.load()
+        self.dispatcher = Dispatcher(mains, self.ledger, self.endpoints, self.world, self.random, SETTINGS)
+        await self.dispatcher.start()
+
+    async def create(self, name: str) -> str:
+        return (await self.endpoints.create(EndpointRequest(url=f"http://{name}.example/hook"))).id
+
+    async def die(self) -> None:
+        """The power is cut: whatever this process had in mind is gone."""
+        self.mains.cut = True
+        for outlet in self.dispatcher._outlets.values():
+            outlet._pool.cut()  # type: ignore[attr-defined]
+        others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+        while self.world.busy:
+            await asyncio.sleep(0)
+
+    # What happens.
+
+    async def commit(self, stream: str, *, poison: bool = False, heard: bool = True) -> None:
+        changes = joined(stream, self.ids, self.world)
+        if poison:
+            self.bad.poison.add(changes.facts[0].id)
+        mains: Any = self.mains
+        ledger = self.ledger if heard else Ledger(mains, account_id="a" * 24, app_id="b" * 24)
+        self.committed += await ledger.commit(changes)
+
+    @rule(stream=st.sampled_from(STREAMS), count=st.integers(min_value=1, max_value=6))
+    def something_happens(self, stream: str, count: int) -> None:
+        for _ in range(count):
+            self.run(self.commit(stream))
+
+    @rule(stream=st.sampled_from(STREAMS))
+    def something_happens_that_the_endpoint_cannot_handle(self, stream: str) -> None:
+        self.run(self.commit(stream, poison=True))
+
+    @rule(mood=st.sampled_from(MOODS))
+    def the_endpoint_changes_its_mood(self, mood: str) -> None:
+        self.bad.mood = mood
+
+    @rule(seconds=st.sampled_from([0.015, 1.0, 20.0, 400.0, 4000.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.run(asyncio.sleep(seconds))
+        if seconds >= 1.0:
+            accepted = {request.id for request in self.servers["good"].requests if request.accepted}
+            assert accepted == {event.id for event in self.committed}, "the good endpoint was kept waiting"
+
+    @rule(point=st.sampled_from(sorted(FAULTS)), stream=st.sampled_from(STREAMS))
+    def killed(self, point: str, stream: str) -> None:
+        self.run(self.commit(stream, heard=point != "nobody was told"))
+        self.run(asyncio.sleep(FAULTS[point]))
+        self.run(self.die())
+        self.run(self.boot())
+
+    @rule()
+    def restarted_in_good_order(self) -> None:
+        self.run(self.dispatcher.stop())
+        self.run(self.die())
+        self.run(self.boot())
+
+    async def ask(self, action: str, *arguments: Any) -> None:
+        try:
+            await getattr(self.endpoints, action)(self.names["bad"], *arguments)
+        except Refusal:
+            return  # as a disabled endpoint cannot be resumed, and too many keys cannot sign
+        await asyncio.sleep(0.02)
+
+    @rule()
+    def paused(self) -> None:
+        self.run(self.ask("pause"))
+        if self.paused_with is None:
+            self.paused_with = len(self.bad.requests)
+
+    @rule()
+    def resumed(self) -> None:
+        self.run(self.ask("resume"))
+        endpoint = self.endpoints.get(self.names["bad"])
+        if endpoint is not None and not endpoint.paused:
+            self.paused_with = None
+
+    @rule(enabled=st.booleans())
+    def switched(self, enabled: bool) -> None:
+        self.run(self.ask("update", EndpointRequest(enabled=enabled)))
+
+    @rule()
+    def given_a_new_secret(self) -> None:
+        self.run(self.ask("rotate"))
+
+    @rule(seconds=st.sampled_from([-90_000.0, -3600.0, 3600.0, 90_000.0]))
+    def the_clock_jumps(self, seconds: float) -> None:
+        self.world.off += seconds
+
+    # What must hold.
+
+    @invariant()
+    def nothing_went_wrong_unseen(self) -> None:
+        assert self.failures == []
+
+    @invariant()
+    def one_at_a_time_and_only_what_was_committed(self) -> None:
+        committed = {event.id: event for event in self.committed}
+        for server in self.servers.values():
+            assert all(flying <= 1 for flying in server.flying.values())
+            for request in server.requests:
+                event = committed[request.id]
+                assert (event.stream, event.seq) == (request.stream, request.seq)
+
+    @invariant()
+    def nothing_is_sent_while_paused(self) -> None:
+        if self.paused_with is not None:
+            assert len(self.bad.requests) == self.paused_with
+
+    @invariant()
+    def memory_is_bounded(self) -> None:
+        for gauges in self.dispatcher.gauges():
+            assert gauges.held <= SETTINGS.most_held + 2 * SETTINGS.per_lane
+
+    def teardown(self) -> None:
+        try:
+            self.in_the_end()
+        finally:
+            self.run(self.die())
+            self.run(self.really(self.database.close()))
+            self.loop.close()
+            shutil.rmtree(self.folder)
+            self.patch.undo()
+
+    def in_the_end(self) -> None:
+        """Once the endpoint is well, everything is accepted or parked, in order, and every gap was named."""
+        self.bad.mood = "ok"
+        self.paused_with = None
+        self.run(self.ask("update", EndpointRequest(enabled=True)))
+        self.run(self.ask("resume"))
+        for number in range(40):
+            self.run(self.commit(f"e{number}"))
+            self.run(asyncio.sleep(1200))
+            self.nothing_went_wrong_unseen()
+            if not any(gauges.pending for gauges in self.dispatcher.gauges()):
+                break
+        assert not any(gauges.pending for gauges in self.dispatcher.gauges()), self.dispatcher.gauges()
+        self.run(asyncio.sleep(1))
+        parked = {event.event_id: event for event in self.run(self.parked("bad"))}
+        assert self.run(self.parked("good")) == []
+        for name, server in self.servers.items():
+            self.check_order(server, {event.id for event in self.committed}, set(parked) if name == "bad" else set())
+        for event in self.committed:
+            self.check_attempts(event, parked=event.id in parked)
+
+    async def parked(self, name: str) -> Any:
+        return await self.really(parked_events(self.database, self.names[name], (0, ""), 1000))
+
+    def check_order(self, server: Server, committed: set[str], parked: set[str]) -> None:
+        accepted = [request for request in server.requests if request.accepted]
+        missing = committed - {request.id for request in accepted}
+        assert missing <= parked, "lost"
+        seen: set[str] = set()
+        last: dict[str, int] = {}
+        left_out = {(event.stream, event.seq) for event in self.committed if event.id in missing}
+        for request in accepted:
+            if request.id not in seen:
+                before = last.get(request.stream, 0)
+                assert request.seq > before, "out of order"
+                between = range(before + 1, request.seq)
+                assert all((request.stream, seq) in left_out for seq in between)
+                assert set(between) <= set(request.gap), "a gap was not named"
+                last[request.stream] = request.seq
+            seen.add(request.id)
+        for id_ in seen:  # at most one duplicate each time the process was killed
+            lives = [request.life for request in accepted if request.id == id_]
+            assert len(lives) == len(set(lives)), "sent again by the process that knew that it was accepted"
+
+    def check_attempts(self, event: Recorded, *, parked: bool) -> None:
+        made = self.run(self.really(attempts_of_event(self.database, event.id)))
+        for name in self.names.values():
+            numbers = [attempt.number for attempt in made if attempt.endpoint_id == name]
+            assert numbers == list(range(1, len(numbers) + 1))
+        if parked:
+            bad = [attempt for attempt in made if attempt.endpoint_id == self.names["bad"]]
+            assert len(bad) > len(SETTINGS.retry.quick)
+
+
+Deliveries.TestCase.settings = settings(
+    max_examples=HISTORIES, stateful_step_count=30, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
+)
+TestDeliveries = Deliveries.TestCase
