@@ -25,6 +25,7 @@ from callboard.analytics.http import report_handler
 from callboard.analytics.intake import Analytics
 from callboard.api.app import api
 from callboard.api.deps import Deps
+from callboard.api.metrics import metrics_handler
 from callboard.api.streams import Streams
 from callboard.auth.tokens import Tokens
 from callboard.background import Background
@@ -36,6 +37,9 @@ from callboard.jobs.setup import new_worker
 from callboard.ledger import Ledger
 from callboard.media import MediaEngine, MediaSettings
 from callboard.meeting import Built, layout_handler, load, meeting_handlers
+from callboard.metrics.collector import Collector
+from callboard.metrics.requests import Requests
+from callboard.metrics.setup import start_metrics
 from callboard.process import HttpServer, alone_in, listen, stop_on_signals
 from callboard.recording.http import file_handlers
 from callboard.recording.setup import Recordings
@@ -172,6 +176,7 @@ class Callboard:
     polls: PollStore
     analytics: Analytics
     vault: Vault
+    metrics: Collector
 
     def __init__(self, settings: Settings, clock: Clock | None = None, ids: Ids | None = None) -> None:
         self.settings = settings
@@ -180,6 +185,7 @@ class Callboard:
         self.failed: asyncio.Event = asyncio.Event()
         self.port = settings.server.port
         self.streams = Streams()
+        self.requests = Requests()
         self.url = settings.server.public_url.rstrip("/") or f"http://{settings.server.host}:{self.port}"
         self._parts = AsyncExitStack()
 
@@ -212,6 +218,7 @@ class Callboard:
         self.meeting = await asyncio.to_thread(load)
         await self._start_webhooks(parts)
         await self._start_rooms(parts)
+        self.metrics = await start_metrics(self, parts)
         await self._start_worker(parts)
         start_retention(self.database, self.clock, parts)
 
@@ -336,7 +343,7 @@ class Callboard:
     def _uvicorn_config(self) -> uvicorn.Config:
         server, limits = self.settings.server, self.settings.limits
         return uvicorn.Config(
-            self._litestar(),
+            self.requests.around(self._litestar()),
             loop="none",
             http="httptools",
             ws="websockets-sansio",
@@ -381,7 +388,8 @@ class Callboard:
         layout = layout_handler(self.tokens, self.store, self.workspace.app_id)
         files = file_handlers(self.recordings.local)
         report = report_handler(self.tokens, self.rooms, self.analytics)
-        others = [*meeting_handlers(self.meeting, self._endpoint()), layout, report, *files]
+        metrics = metrics_handler(self.tokens, self.metrics, self.settings.metrics.token)
+        others = [*meeting_handlers(self.meeting, self._endpoint()), layout, report, *files, metrics]
         return api(deps, [*handlers(doors), *others])
 
     def _endpoint(self) -> str:

@@ -17,19 +17,15 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from callboard import config_file
+from callboard.config_section import Section
+from callboard.metrics.settings import Metrics
 from callboard.validation import Problem, problems
 from callboard.webhooks.guard import DENIED_PORTS, parse_network
 
 PREFIX: Final = "CALLBOARD_"
-
-
-class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A table of the file. Its docstring and its fields' descriptions are the comments of the default
-    file.
-    """
 
 
 class Server(Section, frozen=True):
@@ -339,6 +335,7 @@ class Settings(Section, frozen=True):
     recording: Recording = Recording()
     jobs: Jobs = Jobs()
     limits: Limits = Limits()
+    metrics: Metrics = Metrics()
     log: Log = Log()
 
 

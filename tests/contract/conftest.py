@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 import uvicorn
 from litestar import Litestar
+from litestar.types import ASGIApp
 
 from callboard.api.app import api
 from callboard.api.deps import Deps
@@ -161,7 +162,7 @@ class Rest:
 
 
 @asynccontextmanager
-async def serving(app: Litestar) -> AsyncIterator[str]:
+async def serving(app: Litestar | ASGIApp) -> AsyncIterator[str]:
     """The URL at which `app` is served. Started and stopped without uvicorn's main loop, whose ticks take
     0.1 s.
     """
@@ -174,6 +175,12 @@ async def serving(app: Litestar) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         async with asyncio.timeout(30):
             await server.shutdown(sockets=[listening])
+
+
+@pytest.fixture
+def serve() -> Any:
+    """`async with serve(app) as url`."""
+    return serving
 
 
 @pytest.fixture

@@ -12,12 +12,17 @@ import typer
 from rich.console import Console
 
 from callboard.api import reference as rest
+from callboard.metrics import names
 from callboard.webhooks import failures_explained
 
 
 def reference_pages() -> dict[str, str]:
     """Each page's text by its path below `docs/`."""
-    return {f"webhooks/{failures_explained.PAGE}": failures_explained.page(), rest.PAGE: rest.page()}
+    return {
+        f"webhooks/{failures_explained.PAGE}": failures_explained.page(),
+        names.PAGE: names.page(),
+        rest.PAGE: rest.page(),
+    }
 
 
 def reference(folder: Annotated[Path, typer.Option(help="Where the docs are.")] = Path("docs")) -> None:

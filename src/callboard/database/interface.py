@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from callboard.database.units import Appended, Unit, Value
+from callboard.measures import Histogram
 
 Row = tuple[Value, ...]
 Done = Callable[[Sequence[Appended]], None]
@@ -119,4 +120,9 @@ class Database(Protocol):
     @property
     def waiting(self) -> int:
         """How many units are queued and not yet durable."""
+        ...
+
+    @property
+    def commits(self) -> Histogram:
+        """How long transactions took, in seconds."""
         ...

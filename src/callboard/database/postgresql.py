@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from time import perf_counter
 
 import asyncpg
 
@@ -37,6 +38,7 @@ from callboard.database.postgresql_listener import Listener
 from callboard.database.postgresql_writer import PostgresqlWriter
 from callboard.database.sql import query_named
 from callboard.database.units import Appended, Unit, Value
+from callboard.measures import Histogram
 
 _READERS = 4
 _CONNECT_SECONDS = 10.0
@@ -52,6 +54,7 @@ class PostgresqlDatabase:
         self._url = url
         self._clock = clock
         self._queue: asyncio.Queue[Unit | None] = asyncio.Queue()  # None: the last unit has been put
+        self.commits = Histogram()
         self._intake = Intake(self._queue.put_nowait, most_waiting)
         self._writer: PostgresqlWriter | None = None
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
@@ -119,8 +122,10 @@ class PostgresqlDatabase:
         """The writer task, from open to close."""
         try:
             while units := await self._take():
+                started = perf_counter()
                 async with asyncio.timeout(COMMIT_SECONDS):
                     results = await writer.write(units)
+                self.commits.add(perf_counter() - started)
                 self._intake.settle(results)
         except Exception as error:
             # Whatever it is, those who wait are told, and nothing more is written. Ending the connection makes the

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from time import perf_counter
 
 from callboard.clock import Clock
 from callboard.database.intake import Intake
@@ -34,6 +35,7 @@ from callboard.database.sql import query_named
 from callboard.database.sqlite_readers import SqliteReaders
 from callboard.database.sqlite_writer import SqliteWriter
 from callboard.database.units import Appended, Unit, Value
+from callboard.measures import Histogram
 
 log = logging.getLogger("callboard.database")
 
@@ -45,6 +47,7 @@ class SqliteDatabase:
         self._path = path
         self._clock = clock
         self._queue: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()  # None: the last unit has been put
+        self.commits = Histogram()
         self._intake = Intake(self._queue.put, most_waiting)
         self._readers = SqliteReaders(path)
         self._ended: asyncio.Future[None] | None = None
@@ -105,7 +108,9 @@ class SqliteDatabase:
                 writer.migrate()
                 loop.call_soon_threadsafe(_resolve, opened)
                 while units := self._take():
+                    started = perf_counter()
                     results = writer.write(units)
+                    self.commits.add(perf_counter() - started)
                     loop.call_soon_threadsafe(self._intake.settle, results)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told, and nothing more is written
             loop.call_soon_threadsafe(self._failed, opened, error)

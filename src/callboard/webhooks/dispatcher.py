@@ -21,6 +21,7 @@ from callboard.database import Database, DatabaseStopped
 from callboard.database.interface import QueryFailed
 from callboard.errors import NotFound
 from callboard.ledger import Ledger, Recorded
+from callboard.measures import Histogram
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.endpoint_news import EndpointNews
 from callboard.webhooks.endpoints import Endpoints
@@ -98,6 +99,8 @@ class Dispatcher:
         else:
             self._journal = Journal(database, self._wake)
             self._tenure = WHOLE
+        self.receipts = Histogram()
+        """Seconds from the commit of an event to its being accepted, of all deliveries."""
 
     async def start(self) -> None:
         """Begin to deliver, where every endpoint had come to. `endpoints` must be loaded.
@@ -146,6 +149,19 @@ class Dispatcher:
     def gauges(self) -> list[Gauges]:
         """Every open outlet in numbers."""
         return [outlet.gauges() for outlet in self._outlets.values()]
+
+    def gauges_of(self, endpoint_id: str) -> Gauges | None:
+        """The endpoint's outlet in numbers; None while it has none, as it is disabled."""
+        outlet = self._outlets.get(endpoint_id)
+        return outlet.gauges() if outlet is not None else None
+
+    async def oldest(self, endpoint_id: str) -> int:
+        """When the event that has waited longest was committed (nanoseconds, UTC); 0 if none waits, or it is disabled.
+
+        Raises what `Database.fetch` raises.
+        """
+        outlet = self._outlets.get(endpoint_id)
+        return await outlet.oldest() if outlet is not None else 0
 
     # Events.
 
@@ -268,6 +284,7 @@ class Dispatcher:
             hungry=self._hungry.set,
             gone=lambda: self._gone(endpoint.id),
             tell=lambda signal, health: self._told(endpoint.id, signal, health),
+            receipts=self.receipts,
             resolve_and_vet=self._resolve,
             tenure=self._tenure,
             reached=self._reached,

@@ -5,6 +5,7 @@ Owns: `Settings`, `Gauges`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from callboard.webhooks.health import HealthPolicy, Phase
@@ -46,6 +47,8 @@ class Gauges:
     endpoint_id: str
     delivered: int
     failed_attempts: int
+    failures: Mapping[str, int]
+    """The failed ones by why they failed."""
     parked: int
     expired: int
     """Events that retention took away before they were delivered."""

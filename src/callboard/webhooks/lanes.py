@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
 from itertools import count
 
 from callboard.ledger import Recorded
@@ -349,3 +349,20 @@ class Lanes:
         if not self._lanes:
             return self._highest
         return min(lane.events[0].position - 1 if lane.events else lane.done_position for lane in self._lanes.values())
+
+    def oldest(self, most: int) -> list[Lane]:
+        """The lanes among which is the one whose first event has waited longest; at most `most`.
+
+        Where a lane's first event is in memory its position is known, of the others only what it is beyond. In the
+        order of these positions, and none after the first that holds its event.
+        """
+        found: list[Lane] = []
+        for lane in nsmallest(most, self._lanes.values(), key=_next_position):
+            found.append(lane)
+            if lane.events:
+                break
+        return found
+
+
+def _next_position(lane: Lane) -> int:
+    return lane.events[0].position if lane.events else lane.done_position + 1

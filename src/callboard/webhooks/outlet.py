@@ -22,6 +22,7 @@ from math import inf
 from callboard.clock import NANOSECONDS, Clock
 from callboard.database import Database
 from callboard.ledger import Ledger, Recorded
+from callboard.measures import Histogram
 from callboard.webhooks import retry_after
 from callboard.webhooks.answers import header
 from callboard.webhooks.attempts import Attempt, attempts_of_event
@@ -42,6 +43,9 @@ from callboard.webhooks.sender import Pool
 from callboard.webhooks.shard_progress import ShardProgress
 from callboard.webhooks.shards import WHOLE, Tenure
 from callboard.webhooks.standing import standing_of
+
+MOST_LOOKED_AT = 8
+"""Lanes, in search of the event that has waited longest."""
 
 log = logging.getLogger("callboard.webhooks")
 
@@ -65,6 +69,7 @@ class Outlet:
         hungry: Callable[[], None],
         gone: Callable[[], None],
         tell: Callable[[Signal, Health], None],
+        receipts: Histogram,
         resolve_and_vet: Resolve = resolve,
         tenure: Tenure = WHOLE,
         reached: Callable[[], int] = int,
@@ -80,6 +85,7 @@ class Outlet:
         self._tls = tls
         self._hungry = hungry
         self._gone = gone
+        self._receipts = receipts
         self._loop = asyncio.get_running_loop()
         self._lanes = Lanes(settings.per_lane, settings.most_held)
         self.progress = (
@@ -105,7 +111,8 @@ class Outlet:
         self._early: list[Recorded] | None = []
         self._read_up_to = 0
         """The position up to which `open` saw everything: what is offered again up to there is known."""
-        self._delivered = self._failed_attempts = self._expired = 0
+        self._delivered = self._expired = 0
+        self._failures: dict[str, int] = {}
 
     # Opening, changing, closing.
 
@@ -244,6 +251,7 @@ class Outlet:
         said, next_at = "", 0
         if 200 <= status < 300:
             self._delivered += 1
+            self._receipts.add((now - event.committed_at) / NANOSECONDS)
             self._course.accepted(work, now)
             self.progress.passed(work)
         else:
@@ -256,7 +264,7 @@ class Outlet:
 
     def _failed(self, lane: Lane, status: int, failure: Failure, wire: Connection[Lane], now: int) -> tuple[str, int]:
         """What is recorded, and when the next attempt is due."""
-        self._failed_attempts += 1
+        self._failures[failure] = self._failures.get(failure, 0) + 1
         asked = header(wire.head, b"retry-after") if status in retry_after.STATUSES else None
         seconds = (retry_after.seconds_asked(asked, now) if asked is not None else None) or 0.0
         said, next_at = self._course.failed(lane, failure, status, seconds, now, self._loop.time())
@@ -283,13 +291,25 @@ class Outlet:
         self._set_timer()
         self.wake()
 
+    async def oldest(self) -> int:
+        """When the event that has waited longest was committed (nanoseconds, UTC); 0 if none waits.
+
+        Looks at a few events at most. Raises what `Database.fetch` raises.
+        """
+        times = []
+        for lane in self._lanes.oldest(MOST_LOOKED_AT):
+            first = list(lane.events)[:1] or await self._ledger.read_stream(lane.stream, lane.done_seq, 1)
+            times += [event.committed_at for event in first]
+        return min(times, default=0)
+
     def gauges(self) -> Gauges:
         """The outlet in numbers, now."""
         health = self._course.health
         return Gauges(
             endpoint_id=self._id,
             delivered=self._delivered,
-            failed_attempts=self._failed_attempts,
+            failed_attempts=sum(self._failures.values()),
+            failures=dict(self._failures),
             parked=self._course.parked,
             expired=self._expired,
             lanes=len(self._lanes),

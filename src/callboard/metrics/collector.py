@@ -1,0 +1,154 @@
+"""Where the numbers come from: each part is asked when somebody asks us.
+
+Owns: `Collector`.
+
+Always holds: asking changes nothing and costs the same however much there is in the database. A part that cannot
+answer at the moment is left out, the others are not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import resource
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final, Protocol
+
+from callboard import __version__
+from callboard.clock import NANOSECONDS, Clock
+from callboard.database import Database, DatabaseStopped
+from callboard.database.interface import QueryFailed
+from callboard.ledger import Ledger
+from callboard.metrics.exposition import Samples
+from callboard.metrics.requests import Requests
+from callboard.rooms.session import Session
+from callboard.webhooks.dispatcher import Dispatcher
+from callboard.webhooks.endpoint import Endpoint
+from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.gauges import Gauges
+
+BREAKER: Final = ("closed", "open", "probing", "paused", "disabled")
+_CLOCK_TICK: Final = 100  # USER_HZ, on every Linux (proc(5))
+
+log = logging.getLogger("callboard.metrics")
+
+
+class Told(Protocol):
+    """A live room: what is durable of its session."""
+
+    @property
+    def told(self) -> Session | None: ...
+
+
+class Rooms(Protocol):
+    """What of `rooms.live.LiveRooms` is counted."""
+
+    def all_live(self) -> Iterable[Told]: ...
+
+
+class Collector:
+    """See the module. Used on the event loop's thread only."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        ledger: Ledger,
+        endpoints: Endpoints,
+        dispatcher: Dispatcher,
+        rooms: Rooms,
+        requests: Requests,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._ledger = ledger
+        self._endpoints = endpoints
+        self._dispatcher = dispatcher
+        self._rooms = rooms
+        self._requests = requests
+        self._clock = clock
+
+    async def text(self) -> str:
+        """Everything, as Prometheus reads it."""
+        samples = Samples()
+        samples.set("callboard_info", 1, __version__)
+        for endpoint in self._endpoints.all():
+            self._endpoint(samples, endpoint)
+        samples.histogram("callboard_webhook_receipt_seconds", self._dispatcher.receipts)
+        samples.histogram("callboard_database_commit_seconds", self._database.commits)
+        samples.set("callboard_database_waiting_units", self._database.waiting)
+        self._live(samples)
+        for labels, count in self._requests.counts.items():
+            samples.set("callboard_http_requests_total", count, *labels)
+        samples.histogram("callboard_http_request_seconds", self._requests.seconds)
+        try:
+            await self._stored(samples)
+        except (QueryFailed, TimeoutError, DatabaseStopped):
+            log.warning("the database does not answer: some metrics are left out", exc_info=True)
+        await asyncio.to_thread(_process, samples)
+        return samples.text()
+
+    def _live(self, samples: Samples) -> None:
+        sessions = [room.told for room in self._rooms.all_live() if room.told is not None]
+        samples.set("callboard_sessions", len(sessions))
+        samples.set("callboard_peers", sum(len(session.peers) for session in sessions))
+
+    def _endpoint(self, samples: Samples, endpoint: Endpoint) -> None:
+        gauges = self._dispatcher.gauges_of(endpoint.id)
+        state = _state(endpoint, gauges)
+        for one in BREAKER:
+            samples.set("callboard_webhook_breaker", float(one == state), endpoint.id, one)
+        if gauges is None:
+            return
+        id_ = endpoint.id
+        samples.set("callboard_webhook_attempts_total", gauges.delivered, id_, "accepted")
+        for failure, count in gauges.failures.items():
+            samples.set("callboard_webhook_attempts_total", count, id_, str(failure))
+        samples.set("callboard_webhook_parked_total", gauges.parked, id_)
+        samples.set("callboard_webhook_expired_total", gauges.expired, id_)
+        samples.set("callboard_webhook_pending_events", gauges.pending, id_)
+        samples.set("callboard_webhook_lanes", gauges.waiting, id_, "waiting")
+        samples.set("callboard_webhook_lanes", gauges.lanes - gauges.waiting, id_, "active")
+        samples.set("callboard_webhook_connections", gauges.busy, id_, "busy")
+        samples.set("callboard_webhook_connections", gauges.connections - gauges.busy, id_, "idle")
+
+    async def _stored(self, samples: Samples) -> None:
+        now = self._clock.now()
+        for endpoint in self._endpoints.all():
+            oldest = await self._dispatcher.oldest(endpoint.id)
+            age = max(0, now - oldest) / NANOSECONDS if oldest else 0.0
+            samples.set("callboard_webhook_oldest_due_age_seconds", age, endpoint.id)
+        samples.set("callboard_ledger_position", await self._ledger.newest())
+        for kind, state, count, created_at in await self._database.fetch("open_jobs"):
+            assert isinstance(count, int)
+            assert isinstance(created_at, int)
+            age = max(0, now - created_at) / NANOSECONDS
+            samples.set("callboard_jobs", count, str(kind), str(state))
+            samples.set("callboard_jobs_oldest_age_seconds", age, str(kind), str(state))
+
+
+def _state(endpoint: Endpoint, gauges: Gauges | None) -> str:
+    if not endpoint.enabled:
+        return "disabled"
+    if endpoint.paused:
+        return "paused"
+    return gauges.phase.value if gauges is not None else "closed"
+
+
+def _process(samples: Samples) -> None:
+    """In a thread: it reads files of /proc."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    samples.set("process_cpu_seconds_total", usage.ru_utime + usage.ru_stime)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    samples.set("process_resident_memory_bytes", pages * resource.getpagesize())
+    samples.set("process_open_fds", sum(1 for _ in Path("/proc/self/fd").iterdir()))
+    samples.set("process_start_time_seconds", _started_at())
+
+
+def _started_at() -> float:
+    """Field 22 of /proc/self/stat is the start in clock ticks after the boot, `btime` the boot (proc(5))."""
+    after_name = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
+    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
+    return boot + int(after_name[19]) / _CLOCK_TICK

@@ -1,0 +1,130 @@
+"""The closed list of metrics: there are these and no others.
+
+Owns: `Name`, `Metric`, `METRICS`, and the table of them in the docs.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+Kind = Literal["gauge", "counter", "histogram"]
+Name = Literal[
+    "callboard_info",
+    "callboard_webhook_attempts_total",
+    "callboard_webhook_parked_total",
+    "callboard_webhook_expired_total",
+    "callboard_webhook_receipt_seconds",
+    "callboard_webhook_oldest_due_age_seconds",
+    "callboard_webhook_pending_events",
+    "callboard_webhook_lanes",
+    "callboard_webhook_breaker",
+    "callboard_webhook_connections",
+    "callboard_database_commit_seconds",
+    "callboard_database_waiting_units",
+    "callboard_ledger_position",
+    "callboard_sessions",
+    "callboard_peers",
+    "callboard_http_requests_total",
+    "callboard_http_request_seconds",
+    "callboard_jobs",
+    "callboard_jobs_oldest_age_seconds",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_open_fds",
+    "process_start_time_seconds",
+]
+
+
+class Metric(NamedTuple):
+    """`says` is what one value means; `labels` what tells its series apart."""
+
+    name: Name
+    kind: Kind
+    says: str
+    labels: tuple[str, ...] = ()
+
+
+_BY_ENDPOINT: Final = ("endpoint",)
+
+METRICS: Final = (
+    Metric("callboard_info", "gauge", "Always 1; the label says which version runs.", ("version",)),
+    Metric(
+        "callboard_webhook_attempts_total",
+        "counter",
+        "Attempts to deliver, by outcome: accepted, or why it failed (docs/webhooks/errors.md).",
+        ("endpoint", "outcome"),
+    ),
+    Metric("callboard_webhook_parked_total", "counter", "Events that were given up and parked.", _BY_ENDPOINT),
+    Metric(
+        "callboard_webhook_expired_total",
+        "counter",
+        "Events that retention took away before they were delivered.",
+        _BY_ENDPOINT,
+    ),
+    Metric(
+        "callboard_webhook_receipt_seconds",
+        "histogram",
+        "From an event's commit to its being accepted, of every delivery.",
+    ),
+    Metric(
+        "callboard_webhook_oldest_due_age_seconds",
+        "gauge",
+        "How long the oldest event that is not delivered has waited since its commit; 0 if there is none.",
+        _BY_ENDPOINT,
+    ),
+    Metric("callboard_webhook_pending_events", "gauge", "Events that are not delivered yet.", _BY_ENDPOINT),
+    Metric(
+        "callboard_webhook_lanes",
+        "gauge",
+        "Streams with undelivered events: waiting for their next attempt, or active.",
+        ("endpoint", "state"),
+    ),
+    Metric(
+        "callboard_webhook_breaker",
+        "gauge",
+        "1 for the state that the endpoint is in: closed (it is sent to), open (it fails; its events wait), probing,"
+        " paused or disabled by somebody; 0 for the others.",
+        ("endpoint", "state"),
+    ),
+    Metric(
+        "callboard_webhook_connections", "gauge", "Connections to the endpoint: busy or idle.", ("endpoint", "state")
+    ),
+    Metric("callboard_database_commit_seconds", "histogram", "How long a transaction took, the disk's sync included."),
+    Metric("callboard_database_waiting_units", "gauge", "Changes that wait to be committed."),
+    Metric("callboard_ledger_position", "gauge", "The position of the newest event: its rise is the rate of events."),
+    Metric("callboard_sessions", "gauge", "Open sessions of this node."),
+    Metric("callboard_peers", "gauge", "Peers in them."),
+    Metric(
+        "callboard_http_requests_total",
+        "counter",
+        "Requests answered, by method, route as in the API's description (other where there is none), and class of"
+        " status.",
+        ("method", "route", "status"),
+    ),
+    Metric("callboard_http_request_seconds", "histogram", "How long answering them took; streams are not in it."),
+    Metric("callboard_jobs", "gauge", "Background jobs that have not ended, of all nodes.", ("kind", "state")),
+    Metric(
+        "callboard_jobs_oldest_age_seconds", "gauge", "How long ago the oldest of them was made.", ("kind", "state")
+    ),
+    Metric("process_cpu_seconds_total", "counter", "Processor time that this process has used."),
+    Metric("process_resident_memory_bytes", "gauge", "Memory that it holds."),
+    Metric("process_open_fds", "gauge", "Files and sockets that it has open."),
+    Metric("process_start_time_seconds", "gauge", "When it was started, in seconds since the epoch."),
+)
+
+PAGE: Final = "metrics-table.md"
+_HEAD: Final = """<!-- Made from src/callboard/metrics/names.py by `make docs`; a test compares. -->
+
+# Metrics, one by one
+
+How to read them, and what to be woken by: [metrics](metrics.md).
+
+| name | kind | labels | what it says |
+| --- | --- | --- | --- |
+"""
+
+
+def page() -> str:
+    """The page of the docs with every metric, as Markdown."""
+    rows = (f"| `{m.name}` | {m.kind} | {' '.join(f'`{one}`' for one in m.labels)} | {m.says} |\n" for m in METRICS)
+    return _HEAD + "".join(rows)

@@ -1,0 +1,181 @@
+"""The numbers, of a real database, dispatcher and receiver; and the port of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from callboard.clock import SystemClock
+from callboard.database import Put, Unit
+from callboard.database.tables import JOB
+from callboard.demo.server import free_port
+from callboard.metrics.collector import Collector
+from callboard.metrics.listener import MOST_HEAD, serving
+from callboard.metrics.names import METRICS
+from callboard.metrics.requests import Requests
+from callboard.testing.deliveries import House, eventually, house
+from callboard.testing.receiver import Receiver, status
+from callboard.webhooks.endpoint import EndpointRequest
+
+Found = dict[tuple[str, tuple[str, ...]], float]
+
+
+class Nobody:
+    def all_live(self) -> list[Any]:
+        return []
+
+
+@pytest.fixture
+async def home(database_url: str) -> AsyncIterator[House]:
+    async with house(database_url) as home:
+        yield home
+
+
+def collector(home: House) -> Collector:
+    return Collector(
+        database=home.database,
+        ledger=home.ledger,
+        endpoints=home.endpoints,
+        dispatcher=home.dispatcher,
+        rooms=Nobody(),
+        requests=Requests(),
+        clock=SystemClock(),
+    )
+
+
+async def read(home: House) -> Found:
+    return parsed(await collector(home).text())
+
+
+def parsed(text: str) -> Found:
+    """Values by name and label values, without buckets."""
+    known = {metric.name for metric in METRICS}
+    found: Found = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            if not sample.name.endswith("_bucket"):
+                assert {sample.name, sample.name.rpartition("_")[0]} & known, sample.name
+                key = sample.name, tuple(sample.labels.values())
+                assert key not in found
+                found[key] = sample.value
+    return found
+
+
+async def test_deliveries_are_counted_and_what_waits_is_seen(home: House) -> None:
+    async with Receiver() as receiver:
+        endpoint = await home.endpoint(receiver)
+        for _ in range(3):
+            await home.commit("s1")
+        await eventually(lambda: home.gauges(endpoint).delivered == 3)
+        found = await read(home)
+        id_ = endpoint.id
+        assert found["callboard_webhook_attempts_total", (id_, "accepted")] == 3
+        assert found["callboard_webhook_receipt_seconds_count", ()] == 3
+        assert 0 < found["callboard_webhook_receipt_seconds_sum", ()] < 30
+        assert found["callboard_webhook_oldest_due_age_seconds", (id_,)] == 0
+        assert found["callboard_webhook_pending_events", (id_,)] == 0
+        assert found["callboard_webhook_breaker", (id_, "closed")] == 1
+        assert found["callboard_ledger_position", ()] >= 3
+        assert found["callboard_database_commit_seconds_count", ()] > 0
+        assert found["callboard_sessions", ()] == found["callboard_peers", ()] == 0
+        assert found["process_resident_memory_bytes", ()] > 1e6
+        assert found["process_cpu_seconds_total", ()] > 0
+        assert found["process_start_time_seconds", ()] > 1.7e9
+
+        receiver.behaviour = lambda _: status(503)
+        waiting = await home.commit("s1")
+        await home.commit("s2")
+        await eventually(lambda: home.gauges(endpoint).failed_attempts >= 4)
+        found = await read(home)
+        age = (SystemClock().now() - waiting.committed_at) / 1e9
+        assert 0 < found["callboard_webhook_oldest_due_age_seconds", (id_,)] <= age
+        assert found["callboard_webhook_oldest_due_age_seconds", (id_,)] > age - 20
+        assert found["callboard_webhook_attempts_total", (id_, "http_5xx")] >= 4
+        assert found["callboard_webhook_pending_events", (id_,)] == 2
+        assert (
+            found["callboard_webhook_lanes", (id_, "waiting")] + found["callboard_webhook_lanes", (id_, "active")] == 2
+        )
+
+
+async def test_the_breaker_says_why_nothing_is_sent(home: House) -> None:
+    async with Receiver() as receiver:
+        endpoint = await home.endpoint(receiver)
+
+        async def states() -> dict[str, float]:
+            found = await read(home)
+            return {labels[1]: value for (name, labels), value in found.items() if name == "callboard_webhook_breaker"}
+
+        await home.endpoints.pause(endpoint.id)
+        assert [name for name, value in (await states()).items() if value] == ["paused"]
+        await home.endpoints.resume(endpoint.id)
+        receiver.behaviour = lambda _: status(410)
+        await home.commit("s1")
+        await eventually(lambda: not home.endpoints.get(endpoint.id).enabled)  # type: ignore[union-attr]
+        assert [name for name, value in (await states()).items() if value] == ["disabled"]
+        assert sum((await states()).values()) == 1
+
+
+async def test_jobs_that_have_not_ended_are_counted(home: House) -> None:
+    now = SystemClock().now()
+    job: dict[str, Any] = dict.fromkeys((column.name for column in JOB.columns), 0)
+    text = dict.fromkeys(("subject", "owner", "error_code", "error"), "")
+    job |= {"id": "j1", "kind": "composite", "state": "waiting", "payload": b"{}", "progress": 0.0, **text}
+    await home.database.commit(Unit((Put(JOB, tuple((job | {"created_at": now - 60_000_000_000}).values())),)))
+    found = await read(home)
+    assert found["callboard_jobs", ("composite", "waiting")] == 1
+    assert 60 <= found["callboard_jobs_oldest_age_seconds", ("composite", "waiting")] < 120
+
+
+async def ask(port: int, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+class Text:
+    async def text(self) -> str:
+        return "callboard_sessions 0\n"
+
+
+async def test_a_port_of_its_own_serves_metrics_and_nothing_else() -> None:
+    async with serving("127.0.0.1", free_port(), Text()) as port:
+        answer = await ask(port, b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain; version=0.0.4")
+        assert answer.endswith(b"\r\n\r\ncallboard_sessions 0\n")
+        assert (await ask(port, b"GET /metrics?x=1 HTTP/1.0\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert (await ask(port, b"GET /v2/rooms HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404")
+        assert (await ask(port, b"POST /metrics HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 405")
+        assert (await ask(port, b"x" * 2 * MOST_HEAD)) == b""
+        assert (await ask(port, b"\r\n\r\n")).startswith(b"HTTP/1.1 404")
+
+
+async def test_a_port_that_is_taken_is_named_with_its_setting() -> None:
+    async with serving("127.0.0.1", free_port(), Text()) as port:
+        with pytest.raises(OSError, match=r"metrics\.port"):
+            async with serving("127.0.0.1", port, Text()):
+                pass
+
+
+async def test_the_oldest_that_waits_is_found_among_lanes_that_hold_nothing(tmp_path: Path) -> None:
+    """After a restart lanes know where they are, and hold no event."""
+    url = f"sqlite:///{tmp_path}/callboard.db"
+    async with Receiver() as receiver:
+        receiver.behaviour = lambda _: status(503)
+        async with house(url) as home:
+            endpoint = await home.endpoint(receiver)
+            oldest = await home.commit("s1")
+            for number in range(20):
+                await home.commit(f"s{number % 4}")
+        async with house(url) as home:
+            await eventually(lambda: home.gauges(endpoint).pending == 21)
+            assert await home.dispatcher.oldest(endpoint.id) == oldest.committed_at
+            await home.endpoints.update(endpoint.id, EndpointRequest(enabled=False))
+            await eventually(lambda: home.dispatcher.gauges_of(endpoint.id) is None)
+            assert await home.dispatcher.oldest(endpoint.id) == 0
