@@ -285,6 +285,7 @@ class Callboard:
                 limits=client_limits(settings),
                 features=Features(settings.rooms.on_demand_tracks, settings.rooms.full_list_peers),
                 hear=self.analytics.hear,
+                chat=self.recordings.chat,
             )
         )
         await self.recordings.recorder.start()

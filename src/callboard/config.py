@@ -260,6 +260,25 @@ class Recording(Section, frozen=True):
             description="Where buckets of type s3 are. Empty: at Amazon; else a server that speaks its protocol.",
         ),
     ] = ""
+    composite_width: Annotated[
+        int, Meta(ge=240, le=1920, multiple_of=2, description="Pixels of composed recordings, unless a template says.")
+    ] = 1280
+    composite_height: Annotated[int, Meta(ge=240, le=1920, multiple_of=2, description="The same.")] = 720
+    composite_rate: Annotated[
+        Literal[10, 12, 15, 20, 24, 25, 30, 50, 60], Meta(description="Their pictures a second.")
+    ] = 25
+    composite_tiles: Annotated[
+        int, Meta(ge=1, le=49, description="How many people and screens they show at the same time, at most.")
+    ] = 16
+    composite_font: Annotated[
+        str, Meta(description="File of the font for names in them. Empty: DejaVu Sans (Debian: fonts-dejavu-core).")
+    ] = ""
+    composite_memory_bytes: Annotated[
+        int, Meta(ge=0, description="Address space that FFmpeg may take to compose; 0: no limit.")
+    ] = 6_442_450_944
+    deprecated_fields: Annotated[
+        bool, Meta(description="Whether recording.success also has location and URL, for old consumers.")
+    ] = True
     upload_give_up_seconds: Annotated[
         float, Meta(gt=0, le=2_592_000, description="How long an upload is tried again when its storage fails.")
     ] = 259_200.0

@@ -503,6 +503,20 @@ EVENT = _table(
 """The log of events. Only the writer appends to it (`Append`); this is for retention, which deletes what is old, and
 for expunging, which puts an event's row back with another body."""
 
+CHAT_MESSAGE = _table(
+    "chat_message",
+    3,
+    session_id=TEXT,
+    sent_at=BIGINT,
+    id=TEXT,
+    peer_id=TEXT,
+    name=TEXT,
+    user_id=TEXT,
+    roles=TEXT,
+    message=TEXT,
+)
+"""What was said to more than one in a session that is composed (`recording/chat.py`). `roles` is JSON."""
+
 TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
     *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT, REQUEST_HEAD),
@@ -510,8 +524,7 @@ TABLES = (
     *(DELIVERY_NODE, DELIVERY_SHARD, SHARD_MARK),
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
-    *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT, RECORDING, RECORDING_ASSET),
-    *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT),
+    *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT, RECORDING, RECORDING_ASSET, CHAT_MESSAGE),
     *(REPLAY, REPLAY_PART, REPLAY_CHUNK),
 )
 """All of the above."""

@@ -62,11 +62,11 @@ class Making:
     clock: Clock
     ids: Ids
 
-    async def captured(self, order: Task) -> Captured:
+    async def captured(self, session_id: str) -> Captured:
         """The capture, which must be reachable here. Raises `JobError`."""
-        found = await load_capture(self.database, order.session_id)
+        found = await load_capture(self.database, session_id)
         if found is None:
-            raise JobError(INPUT_ERROR, f"session {order.session_id} was not captured", final=True)
+            raise JobError(INPUT_ERROR, f"session {session_id} was not captured", final=True)
         if found.capture.folder != self.folder.id:
             raise JobError(INPUT_ERROR, "the capture folder of this session is not reachable here")
         return found

@@ -16,12 +16,16 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from callboard.clock import Clock, Ids
+from callboard.config import Recording as RecordingSettings
 from callboard.config import Settings
 from callboard.database import Database
 from callboard.jobs import Handlers
 from callboard.ledger import Ledger
 from callboard.recording.capture.folder import CaptureFolder, open_folder
 from callboard.recording.capture.recorder import Medias, Recorder
+from callboard.recording.chat import ChatKeeper, Chats
+from callboard.recording.composite.job import CompositeRecordings, CompositeSettings
+from callboard.recording.composite.look import Look
 from callboard.recording.delivery import Delivery, DeliverySettings
 from callboard.recording.depot import Depot
 from callboard.recording.http import FILES
@@ -71,6 +75,7 @@ class Workshop:
     making: Making
     tracks: TrackRecordings
     streams: StreamRecordings
+    composites: CompositeRecordings
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,7 @@ class Recordings:
 
     workshop: Workshop
     recorder: Recorder
+    chat: ChatKeeper
 
     @property
     def local(self) -> Folder:
@@ -100,11 +106,11 @@ class Recordings:
             ids=house.ids,
             floor=house.settings.recording.min_free_bytes,
         )
-        recorder.makers += [workshop.tracks.make, workshop.streams.make]
-        return cls(workshop, recorder)
+        recorder.makers += [workshop.tracks.make, workshop.streams.make, workshop.composites.make]
+        return cls(workshop, recorder, ChatKeeper(house.ledger, house.ids, recorder.keeps_chat))
 
 
-async def open_workshop(house: House) -> Workshop:
+async def open_workshop(house: House, composite: CompositeSettings | None = None) -> Workshop:
     """Make what jobs need and register its handlers. Raises as `Recordings.open`."""
     settings, data = house.settings.recording, await asyncio.to_thread(Path(house.settings.data_dir).absolute)
     path = data / (settings.capture_dir or "capture")
@@ -126,9 +132,23 @@ async def open_workshop(house: House) -> Workshop:
     )
     making = Making(house.database, delivery, folder, house.clock, house.ids)
     tracks, streams = TrackRecordings(making), StreamRecordings(making)
-    for part in (delivery, tracks, streams):
+    chats = Chats(house.database, house.ledger, house.clock, house.ids)
+    composites = CompositeRecordings(making, house.store, chats, composite or composite_settings(settings))
+    for part in (delivery, tracks, streams, chats, composites):
         part.register(house.handlers)
-    return Workshop(folder, local, depot, delivery, making, tracks, streams)
+    return Workshop(folder, local, depot, delivery, making, tracks, streams, composites)
+
+
+def composite_settings(settings: RecordingSettings) -> CompositeSettings:
+    """How sessions are composed, out of our settings."""
+    look = Look(
+        width=settings.composite_width,
+        height=settings.composite_height,
+        rate=settings.composite_rate,
+        tiles=settings.composite_tiles,
+        font=settings.composite_font,
+    )
+    return CompositeSettings(look, settings.composite_memory_bytes, deprecated=settings.deprecated_fields)
 
 
 async def _local(house: House, path: Path) -> Folder:

@@ -105,7 +105,7 @@ class StreamRecordings:
 
     async def _perform(self, run: Run, task: Task) -> Result:
         making = self._making
-        captured, asset = await making.captured(task), await making.asset(task)
+        captured, asset = await making.captured(task.session_id), await making.asset(task)
         stream = _streams(captured).get((task.peer_id, task.id))
         if stream is None:
             raise JobError("INPUT_ERROR", f"no track of stream {task.id} was captured", final=True)

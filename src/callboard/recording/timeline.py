@@ -32,6 +32,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be made of a capture: the template's and room's settings when the session opened (platform.md §2.2).
 
     `stream_width`, `stream_height`: pixels of stream recordings, 0 for "as published, without transcoding".
+    `composite_width`, `composite_height`: those of the composed one, 0 for this server's usual size.
     `presign_seconds`: how long URLs in events are good for. `most_seconds`: so long after the session's start capturing
     ends (0: no such limit).
     """
@@ -41,6 +42,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     composite: bool = False
     stream_width: int = 0
     stream_height: int = 0
+    composite_width: int = 0
+    composite_height: int = 0
     presign_seconds: int = 86_400
     most_seconds: int = 0
 

@@ -62,7 +62,7 @@ class TrackRecordings:
 
     async def _perform(self, run: Run, task: Task) -> Result:
         making = self._making
-        captured, asset = await making.captured(task), await making.asset(task)
+        captured, asset = await making.captured(task.session_id), await making.asset(task)
         segments = captured.of_track((task.peer_id, task.id))
         target = making.folder.derived(task.session_id) / f"track-{asset.id}"
         rendered = await making.render(run, captured, target, [segments])

@@ -31,6 +31,8 @@ def wanted_of(room: Room, template: Template) -> Wanted:
         composite=composite,
         stream_width=stream.width,
         stream_height=stream.height,
+        composite_width=recording.composite_recording.custom_composite.width,
+        composite_height=recording.composite_recording.custom_composite.height,
         presign_seconds=recording.presign_duration or DEFAULT_PRESIGN_SECONDS,
         most_seconds=recording.max_duration,
     )

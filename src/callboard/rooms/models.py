@@ -200,9 +200,11 @@ class BrowserComposite(Camel, frozen=True):
 
 
 class CustomComposite(Camel, frozen=True):
-    """The composition of the SFU's own captures ("legacy" in the field's words)."""
+    """The composition of the SFU's own captures ("legacy" in the field's words). Pixels; 0: the server's usual size."""
 
     enabled: bool = False
+    width: Annotated[int, Meta(ge=0, le=1920, multiple_of=2)] = 0
+    height: Annotated[int, Meta(ge=0, le=1920, multiple_of=2)] = 0
 
 
 class CompositeRecording(Camel, frozen=True):

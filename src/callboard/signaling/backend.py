@@ -68,6 +68,5 @@ class Backend:
             raise NotFound("peer not found")
         roles = (role,) if role is not None else ()
         service = self._service
-        deliver(
-            Message(Info(message, type), None, peer_id, roles), session, service.registry, service.ids, service.clock
-        )
+        sent = Message(Info(message, type), None, peer_id, roles)
+        await deliver(sent, session, service.registry, service.ids, service.clock, service.chat)

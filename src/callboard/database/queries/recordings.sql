@@ -17,3 +17,8 @@ SELECT id, recording_id, room_id, session_id, template_id, type, status, path, k
 FROM recording_asset
 WHERE session_id = :session_id
 ORDER BY id
+
+-- name: session_times
+SELECT opened_at, closed_at
+FROM session
+WHERE id = :id

@@ -128,6 +128,11 @@ class Recorder:
             log.error("room %s is not captured: %s", room_id, error)  # noqa: TRY400 - the message says all
             return None
 
+    def keeps_chat(self, session_id: str) -> bool:
+        """Whether what is said in this session belongs to a recording of it."""
+        state = self._states.get(session_id)
+        return state is not None and state.capture.wanted.composite
+
     # Following the sessions.
 
     def _wanted(self, live: LiveRoom) -> Wanted:

@@ -30,6 +30,7 @@ _SLOWEST = 60.0
 _LEAST_DEADLINE = 120.0
 _PICTURES_SHARE, _SOUND_SHARE = 0.85, 0.1
 SOUND_KILOBITS = 128
+_COMPOSED = "composed.mp4"
 
 
 class RunProcess(Protocol):
@@ -88,7 +89,7 @@ class Composer:
 
     async def join(self) -> Composed:
         """Make the recording of its chunks, which are made now if they are not there."""
-        target = self.folder / "composed.mp4"
+        target = self.folder / _COMPOSED
         if not target.exists():
             names = [await self.chunk(number) for number in range(len(self._plan.chunks))]
             pictures = [name for chunk in names for name in chunk[:-1]]
@@ -107,6 +108,13 @@ class Composer:
             await self._make(target.name, task, ("-f", "mp4"))
         self._tell(1.0)
         return Composed(str(target), target.stat().st_size, self._plan.seconds)
+
+    def tidy(self) -> None:
+        """Remove what the recording was made of, once it is there. Blocks."""
+        if (self.folder / _COMPOSED).exists():
+            for pattern in ("picture-*.mp4", "sound-*.flac"):
+                for file in self.folder.glob(pattern):
+                    file.unlink(missing_ok=True)
 
     def remove(self) -> None:
         """Remove all files of the plan. Blocks; raises nothing for what is not there."""

@@ -13,6 +13,7 @@ import msgspec
 
 from callboard.background import Background
 from callboard.clock import Clock, Ids
+from callboard.recording.chat import ChatKeeper
 from callboard.rooms.live import LiveRoom, LiveRooms
 from callboard.rooms.models import Permissions, Role
 from callboard.rooms.polls_live import LivePolls
@@ -73,6 +74,8 @@ class Service:
     hear: Hear = hear_nothing
     """Takes a client's report: its room, who it is, the report's name, its contents, what the client says it is."""
     features: Features = field(default_factory=Features)
+    chat: ChatKeeper | None = None
+    """Keeps the chat of recorded sessions."""
 
 
 @dataclass(frozen=True, slots=True)

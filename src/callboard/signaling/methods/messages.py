@@ -9,6 +9,7 @@ import msgspec
 
 from callboard.clock import Clock, Ids
 from callboard.errors import Invalid
+from callboard.recording.chat import ChatKeeper
 from callboard.rooms.session import Peer, Session
 from callboard.signaling import frames, wire
 from callboard.signaling.frames import SignalError
@@ -49,18 +50,29 @@ class Message:
 
 
 async def broadcast(call: Call, params: Broadcast) -> object:
-    """Pass the message on to whom it is for. Nothing is kept."""
+    """Pass the message on to whom it is for. It is kept only if the session's chat is recorded."""
     message = Message(params.info, call.peer(), params.peer_id, tuple(params.roles or ()))
     if params.peer_id is not None and params.peer_id not in call.session().peers:
         raise SignalError(404, "peer not found")
-    return deliver(message, call.session(), call.service.registry, call.service.ids, call.service.clock)
+    service = call.service
+    return await deliver(message, call.session(), service.registry, service.ids, service.clock, service.chat)
 
 
-def deliver(message: Message, session: Session, registry: Registry, ids: Ids, clock: Clock) -> dict[str, object]:
-    """Send it; returns its id and time (milliseconds since the epoch). Raises `Invalid` when it is too long."""
+async def deliver(
+    message: Message, session: Session, registry: Registry, ids: Ids, clock: Clock, chat: ChatKeeper | None
+) -> dict[str, object]:
+    """Send it; returns its id and time (milliseconds since the epoch). Of a recorded session it is durable before.
+
+    Raises `Invalid` when it is too long, and as `Ledger.commit`.
+    """
     if len(message.info.message.encode()) > MAX_MESSAGE_BYTES:
         raise Invalid("the message is too long", [f"at most {MAX_MESSAGE_BYTES} bytes are allowed"])
-    stamp: dict[str, object] = {"message_id": ids.uuid(), "timestamp": wire.milliseconds(clock.now())}
+    now = clock.now()
+    if chat is not None and message.peer_id is None:
+        who = message.sender
+        sender = (who.id, who.name, who.user_id) if who is not None else ("", "", "")
+        await chat.keep(session.id, sender, message.roles, message.info.type, message.info.message, now)
+    stamp: dict[str, object] = {"message_id": ids.uuid(), "timestamp": wire.milliseconds(now)}
     params = {
         **({"peer": wire.peer_info(message.sender)} if message.sender else {}),
         "roles": list(message.roles),

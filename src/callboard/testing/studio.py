@@ -1,0 +1,259 @@
+"""Sessions that were captured, made by hand, and all that makes recordings of them: without Janus, without a server.
+
+Owns: `Studio`, marked capture files, and a worker as a program: `python -m callboard.testing.studio FOLDER`.
+
+Always holds: what a studio leaves in its folder another one, in whatever process, finds there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from random import Random
+
+import msgspec
+from av import AudioCodecContext, AudioFrame, VideoCodecContext
+
+from callboard.clock import NANOSECONDS, Clock, Ids, RandomIds, SystemClock
+from callboard.config import Recording, Settings
+from callboard.database import Database, Put, open_database
+from callboard.database.tables import PEER, SESSION
+from callboard.jobs import Handlers, Worker, WorkerSettings
+from callboard.ledger import Changes, Ledger
+from callboard.recording.assets import Recording as Run
+from callboard.recording.assets import RecordingStatus, recording_row
+from callboard.recording.capture.derive import load_capture
+from callboard.recording.composite.job import CompositeSettings
+from callboard.recording.composite.look import Look
+from callboard.recording.setup import Workshop, open_workshop
+from callboard.recording.timeline import (
+    Capture,
+    CapturedTrack,
+    Kind,
+    Segment,
+    Wanted,
+    capture_row,
+    segment_row,
+    track_row,
+)
+from callboard.recording.truth.picture import draw
+from callboard.recording.truth.sound import RATE, synthesize
+from callboard.recording.truth.stamp import Stamp
+from callboard.recording.truth.tracks import SAMPLES, video_frame
+from callboard.rooms.models import RecordingSettings, Workspace
+from callboard.rooms.rooms import RoomRequest
+from callboard.rooms.store import Store
+from callboard.testing.captures import Sent, write_mjr
+
+OPENED_AT = (time.time_ns() // NANOSECONDS - 600) * NANOSECONDS
+"""When all sessions open: a little while ago, for captures of old sessions are not kept."""
+SMALL = Look(width=320, height=240, rate=10, chunk=2)
+IMPATIENT = CompositeSettings(look=SMALL, tries=2, most_delay=0.1)
+LEASE = 1.0
+_MTU = 1_100
+_FRAMES = 10
+
+
+@dataclass
+class Studio:
+    """Use `open`, then `captured`, a worker, and `close`. One session at a time needs no more."""
+
+    settings: Settings
+    database: Database
+    ledger: Ledger
+    store: Store
+    workspace: Workspace
+    clock: Clock = field(default_factory=SystemClock)
+    ids: Ids = field(default_factory=RandomIds)
+    handlers: Handlers = field(default_factory=Handlers)
+    url: str = "http://127.0.0.1:1"
+
+    workshop: Workshop = field(init=False)
+
+    @classmethod
+    async def open(
+        cls, folder: Path, recording: Mapping[str, object] | None = None, composite: CompositeSettings | None = None
+    ) -> Studio:
+        """A studio in `folder`; `recording` are settings of the section of that name."""
+        clock, ids = SystemClock(), RandomIds()
+        section = msgspec.convert({"min_free_bytes": 0, **(recording or {})}, Recording)
+        database = open_database(f"sqlite:///{folder / 'studio.db'}")
+        await database.open()
+        store = Store(database, clock, ids)
+        workspace = await store.open_workspace(lambda count: bytes(range(count)))
+        ledger = Ledger(database, account_id=workspace.id, app_id=workspace.app_id)
+        studio = cls(Settings(data_dir=str(folder), recording=section), database, ledger, store, workspace, clock, ids)
+        studio.workshop = await open_workshop(
+            studio, composite or CompositeSettings(look=SMALL, tries=2, most_delay=0.1)
+        )
+        return studio
+
+    async def captured(
+        self, tracks: Sequence[tuple[int, Kind, float, float]], *, template: Mapping[str, object] | None = None
+    ) -> str:
+        """A session whose capture is complete, with these tracks (who, kind, from, to), and its composition enqueued.
+
+        Returns its id.
+        """
+        room = await self._room(template)
+        session_id, now = self.ids.object_id(OPENED_AT), self.clock.now()
+        ended_at = OPENED_AT + int(max([1.0, *(end for *_, end in tracks)]) * NANOSECONDS)
+        recording_id = self.ids.object_id(now)
+        template_id = room[1]
+        wanted = Wanted(composite=True, presign_seconds=600)
+        folder = self.workshop.folder
+        capture = Capture(
+            session_id, room[0], template_id, OPENED_AT, ended_at, "complete", wanted, recording_id, folder.id
+        )
+        run = Run(
+            recording_id,
+            room[0],
+            session_id,
+            "sfu",
+            RecordingStatus.POST_PROCESSING,
+            "{}",
+            OPENED_AT,
+            OPENED_AT,
+            ended_at,
+            now,
+        )
+        rows = [
+            Put(SESSION, (session_id, room[0], template_id, OPENED_AT, ended_at)),
+            capture_row(capture),
+            recording_row(run),
+        ]
+        for who in sorted({who for who, *_ in tracks}):
+            stay = (session_id, f"peer{who}", OPENED_AT, room[0], "", f"Person {who}", "", "host", "regular", ended_at)
+            rows.append(Put(PEER, (*stay, "", "")))
+        for who, kind, start, end in tracks:
+            rows += await asyncio.to_thread(self._track, capture, who, kind, start, end)
+        await self.ledger.commit(Changes(rows=tuple(rows)))
+        await self.compose(session_id)
+        return session_id
+
+    async def compose(self, session_id: str) -> None:
+        """Enqueue the composition, as the recorder does when a capture is complete."""
+        captured = await load_capture(self.database, session_id)
+        assert captured is not None
+        await self.ledger.commit(self.workshop.composites.make(captured, self.clock.now()))
+
+    def worker(self, name: str = "worker") -> Worker:
+        """A worker that has not started."""
+        settings = WorkerSettings(cores=4.0, lease=LEASE, poll=0.1)
+        return Worker(
+            self.database,
+            self.ledger,
+            self.handlers,
+            name=name,
+            clock=self.clock,
+            random=Random(1),  # noqa: S311 - jitter
+            settings=settings,
+        )
+
+    async def told(self, session_id: str) -> list[Mapping[str, object]]:
+        """The `data` of all events of the session, with their type in `type`."""
+        events = await self.ledger.read_stream(session_id, 0, 100)
+        return [{"type": event.type, **msgspec.json.decode(event.body)["data"]} for event in events]
+
+    async def until_told(self, session_id: str, within: float = 60.0) -> Mapping[str, object]:
+        """The one event that the session's recording ends with. Raises `TimeoutError`."""
+        async with asyncio.timeout(within):
+            while not (told := await self.told(session_id)):  # noqa: ASYNC110 - another process may tell
+                await asyncio.sleep(0.05)
+        (event,) = told
+        return event
+
+    async def close(self) -> None:
+        await self.database.close()
+
+    async def _room(self, template: Mapping[str, object] | None) -> tuple[str, str]:
+        """The ids of a new room and its template, whose `settings.recording.upload` is `template`."""
+        room = await self.store.create_room(RoomRequest())
+        if template is not None:
+            known = await self.store.template(room.template_id)
+            recording = msgspec.convert({"enabled": True, "upload": template}, RecordingSettings)
+            settings = msgspec.structs.replace(known.settings, recording=recording)
+            await self.store.change_template(known.id, lambda old: msgspec.structs.replace(old, settings=settings))
+        return room.id, room.template_id
+
+    def _track(self, capture: Capture, who: int, kind: Kind, start: float, end: float) -> list[Put]:
+        started_at = OPENED_AT + round(start * NANOSECONDS)
+        ended_at = OPENED_AT + round(end * NANOSECONDS)
+        base = Path(self.workshop.folder.base(capture.room_id, self.ids.object_id(started_at)))
+        file = base.with_name(f"{base.name}-{kind}-0.mjr")
+        packets = pictures(who, start, end) if kind == "video" else sounds(who, start, end)
+        write_mjr(file, packets, "vp8" if kind == "video" else "opus", started_at // 1000)
+        track_id, stream_id = f"{kind}{who}", f"stream{who}"
+        track = CapturedTrack(
+            capture.session_id,
+            f"peer{who}",
+            track_id,
+            stream_id,
+            "",
+            f"Person {who}",
+            kind,
+            "regular",
+            self.ids.object_id(started_at),
+            started_at,
+            ended_at,
+        )
+        segment = Segment(
+            capture.session_id,
+            f"peer{who}",
+            track_id,
+            1,
+            self.workshop.folder.relative(str(file)),
+            started_at,
+            ended_at,
+        )
+        return [track_row(track), segment_row(segment)]
+
+
+def pictures(who: int, start: float, end: float) -> Iterator[Sent]:
+    """A publisher's marked pictures as RTP packets, `_FRAMES` a second."""
+    codec = VideoCodecContext.create("libvpx", "w")
+    assert isinstance(codec, VideoCodecContext)
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = 160, 120, "yuv420p", Fraction(1, _FRAMES)
+    codec.options = {"lag-in-frames": "0", "deadline": "realtime", "cpu-used": "8"}
+    sequence = 0
+    for n in range(round((end - start) * _FRAMES)):
+        frame = video_frame(draw(Stamp(who, n, round(1000 * (start + n / _FRAMES))), 160, 120), 160, 120)
+        frame.pts = n
+        data = b"".join(bytes(packet) for packet in codec.encode(frame))
+        chunks = [data[at : at + _MTU] for at in range(0, len(data), _MTU)]
+        for index, chunk in enumerate(chunks):
+            head = b"\x10" if index == 0 else b"\x00"
+            stamp = n * 90_000 // _FRAMES
+            yield Sent(1000 * n / _FRAMES, sequence, stamp, head + chunk, index == len(chunks) - 1)
+            sequence += 1
+
+
+def sounds(who: int, start: float, end: float) -> Iterator[Sent]:
+    """A publisher's marked sound as RTP packets of 20 ms."""
+    codec = AudioCodecContext.create("libopus", "w")
+    assert isinstance(codec, AudioCodecContext)
+    codec.sample_rate, codec.layout, codec.format = RATE, "mono", "s16"
+    sequence = 0
+    for n in range(round((end - start) * RATE / SAMPLES)):
+        frame = AudioFrame(format="s16", layout="mono", samples=SAMPLES)
+        frame.planes[0].update(synthesize(who, round(start * RATE) + n * SAMPLES, SAMPLES).tobytes())
+        frame.sample_rate, frame.pts, frame.time_base = RATE, n * SAMPLES, Fraction(1, RATE)
+        for packet in codec.encode(frame):
+            yield Sent(20.0 * sequence, sequence, SAMPLES * sequence, bytes(packet))
+            sequence += 1
+
+
+async def work(folder: Path) -> None:
+    """Do the jobs that are there, for ever."""
+    studio = await Studio.open(folder)
+    await studio.worker(studio.ids.uuid()).start()
+    await asyncio.get_running_loop().create_future()
+
+
+if __name__ == "__main__":
+    asyncio.run(work(Path(sys.argv[1])))
