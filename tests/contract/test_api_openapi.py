@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from callboard.api.not_here import NOT_HERE
@@ -138,3 +139,10 @@ async def test_no_page_is_served_that_would_fetch_from_elsewhere(rest: Any) -> N
         answer = await rest.ask("GET", path, token="")
         assert answer.headers["content-type"].partition(";")[0] == "application/json", path
         assert b"<script" not in answer.body
+
+
+async def test_items_of_lists_are_described_as_what_they_are(rest: Any) -> None:
+    schemas = (await rest.get("/v2/openapi.json"))["components"]["schemas"]
+    layers = schemas["SimulcastLayers"]["properties"]["layers"]
+    assert layers["items"] == {"$ref": "#/components/schemas/SimulcastLayer"}
+    assert "{}]" not in json.dumps(schemas).replace(" ", "")

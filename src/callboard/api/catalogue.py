@@ -1,6 +1,6 @@
 """The events in the descriptions that the server gives of itself: OpenAPI's `webhooks`, and AsyncAPI.
 
-Owns: `WithWebhooks`, `catalogue_handlers`. Both documents are made of the models in `events/`, once.
+Owns: `mended`, `WithWebhooks`, `catalogue_handlers`. Both documents are made of the models in `events/`, once.
 """
 
 from __future__ import annotations
@@ -15,6 +15,22 @@ from callboard.events.asyncapi import asyncapi
 from callboard.events.openapi import with_webhooks
 
 
+def mended(schema: Any) -> Any:
+    """The document, or a part of it, with the items of `tuple[X, ...]` described as X.
+
+    Litestar describes those that have a length as "either X or anything, but not both": nothing would ever be valid.
+    """
+    if isinstance(schema, list):
+        return [mended(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    match schema.get("oneOf"):
+        case [one, {**nothing}] if not nothing:
+            return mended(one)
+        case _:
+            return {name: mended(value) for name, value in schema.items()}
+
+
 class WithWebhooks(JsonRenderPlugin):
     """The OpenAPI document as Litestar makes it of the routes, and with it the events that are sent."""
 
@@ -25,7 +41,7 @@ class WithWebhooks(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The document as JSON."""
         if not self._document:
-            self._document = with_webhooks(openapi_schema)
+            self._document = with_webhooks(mended(openapi_schema))
         return self.render_json(request, self._document)
 
 

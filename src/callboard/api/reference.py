@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from callboard.api.app import api
+from callboard.api.catalogue import mended
 from callboard.api.deps import Deps
 
 PAGE: Final = "rest.md"
@@ -84,7 +85,7 @@ def described() -> dict[str, Any]:
     parts: dict[str, Any] = {
         field.name: Nobody() for field in fields(Deps) if field.default is MISSING and field.default_factory is MISSING
     }
-    document: dict[str, Any] = api(Deps(**parts)).openapi_schema.to_schema()
+    document: dict[str, Any] = mended(api(Deps(**parts)).openapi_schema.to_schema())
     return document
 
 
