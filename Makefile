@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit media browser faults histories bench docs meeting wheel serve lock clean
+.PHONY: help demo test lint format unit media browser faults histories kill bench docs meeting wheel serve lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -32,6 +32,9 @@ media: $(VENV)/dev.stamp ## Only the tests with Janus and real WebRTC peers
 
 browser: $(VENV)/dev.stamp ## Only the tests with the official client in Chromium
 	$(BIN)/pytest -m browser
+
+kill: $(VENV)/run.stamp ## Kill a delivering process a thousand times, and count what its receiver got (some minutes)
+	$(BIN)/callboard bench kill --rounds 1000
 
 faults: $(VENV)/dev.stamp ## Only the tests that kill processes
 	$(BIN)/pytest -m faults

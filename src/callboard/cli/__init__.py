@@ -14,9 +14,21 @@ import typer
 from rich.console import Console
 
 import callboard
+from callboard.cli import (
+    bench,
+    endpoints,
+    events,
+    listen,
+    reference,
+    replay,
+    serve,
+    tokens,
+    trigger,
+    verify,
+    verify_delivery,
+)
 from callboard.cli import demo as demo_command
 from callboard.cli import doctor as doctor_command
-from callboard.cli import endpoints, events, listen, reference, replay, serve, tokens, trigger, verify, verify_delivery
 from callboard.config import ConfigError, default_toml
 
 app = typer.Typer(
@@ -36,6 +48,7 @@ app.command()(replay.replay)
 app.command()(verify_delivery.verify)
 app.command()(verify.verify_recording)
 app.command()(verify.marks)
+app.add_typer(bench.app, name="bench")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(events.app, name="events")
 app.command(hidden=True)(reference.reference)

@@ -146,6 +146,14 @@ class Dispatcher:
                 await self._sharing.feed.stop()
             self._journal.close()
 
+    @property
+    def shards(self) -> int:
+        """How many of the 64 shards of streams this dispatcher delivers: all, unless others share its database.
+
+        0 while an endpoint is being brought in step.
+        """
+        return 0 if self._settling else len(self._tenure.shards)
+
     def gauges(self) -> list[Gauges]:
         """Every open outlet in numbers."""
         return [outlet.gauges() for outlet in self._outlets.values()]
