@@ -16,6 +16,7 @@ from callboard.clock import SystemClock
 from callboard.database import Appended, Database, Row, Unit, Value
 from callboard.database.interface import Done, Heard, Refused, Stopped
 from callboard.database.tables import ATTEMPT, DELIVERY_CURSOR, DELIVERY_MARK, SHARD_MARK
+from callboard.measures import Histogram
 
 POINTS = {
     "event submitted": "an event is handed to the database, which has not begun to write it",
@@ -104,6 +105,10 @@ class Faulty:
     @property
     def waiting(self) -> int:
         return self._database.waiting
+
+    @property
+    def commits(self) -> Histogram:
+        return self._database.commits
 
     def _watched(self, unit: Unit, done: Done | None) -> Done:
         def durable(places: Sequence[Appended]) -> None:
