@@ -32,6 +32,7 @@ from callboard.background import Background
 from callboard.clock import Clock, Ids, RandomIds, SystemClock
 from callboard.config import Settings
 from callboard.database import Database, open_database
+from callboard.forgetting import Forgetting
 from callboard.jobs import Handlers, Office
 from callboard.jobs.setup import new_worker
 from callboard.ledger import Ledger
@@ -172,6 +173,7 @@ class Callboard:
     office: Office
     recordings: Recordings
     replays: ReplayService
+    forgetting: Forgetting
     meeting: Built | None
     polls: PollStore
     analytics: Analytics
@@ -258,6 +260,9 @@ class Callboard:
         )
         await self.replays.start()
         parts.push_async_callback(self.replays.stop)
+        self.forgetting = Forgetting(self.database, self.clock, self.settings.retention)
+        self.forgetting.start()
+        parts.push_async_callback(self.forgetting.stop)
 
     async def _start_rooms(self, parts: AsyncExitStack) -> None:
         settings = self.settings

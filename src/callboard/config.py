@@ -304,6 +304,29 @@ class Jobs(Section, frozen=True):
     ] = 10.0
 
 
+class Retention(Section, frozen=True):
+    """For how long what has happened is kept, in days; 0 is for ever, unless something else is said."""
+
+    events_days: Annotated[float, Meta(ge=0, le=36_500, description="Events: what is read, exported, replayed.")] = (
+        365.0
+    )
+    undelivered_days: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=36_500,
+            description="How much longer an event is kept that an endpoint has not had yet (down, paused, disabled);"
+            " then it is deleted all the same, and counted as expired. 0: no longer.",
+        ),
+    ] = 30.0
+    attempts_days: Annotated[
+        float, Meta(ge=0, le=36_500, description="Attempts to deliver, and replays. The history shows 30 days.")
+    ] = 40.0
+    every_seconds: Annotated[float, Meta(ge=1, le=86_400, description="How often to look for what is too old.")] = (
+        3600.0
+    )
+
+
 class Limits(Section, frozen=True):
     """Bounds that keep one client from taking what belongs to all."""
 
@@ -353,6 +376,7 @@ class Settings(Section, frozen=True):
     webhooks: Webhooks = Webhooks()
     recording: Recording = Recording()
     jobs: Jobs = Jobs()
+    retention: Retention = Retention()
     limits: Limits = Limits()
     metrics: Metrics = Metrics()
     log: Log = Log()

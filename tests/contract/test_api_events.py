@@ -293,3 +293,22 @@ async def test_a_test_event_that_could_not_be_is_refused(rest: Any, body: dict[s
     answer = await rest.post("/v2/events/trigger", body, 400)
     assert answer["details"][0].startswith(detail)
     assert (await rest.get("/v2/events"))["events"] == []
+
+
+async def test_an_expunged_event_stays_where_it_is_and_says_no_more_of_anybody(
+    rest: Any, recorded: list[Recorded]
+) -> None:
+    before = recorded[1]
+    async with streaming(rest, after=before.position - 1) as stream:
+        await stream.event()  # it is in the tail: what is streamed from there must be the new one, too
+    bare = await rest.post(f"/v2/events/{before.id}/expunge")
+    assert bare["event"]["is_expunged"] is True
+    assert bare["event"]["data"]["room_name"] == ""
+    assert bare["event"]["data"]["session_id"] == before.session_id
+    assert (bare["position"], bare["seq"]) == (before.position, before.seq)
+    assert await rest.post(f"/v2/events/{before.id}/expunge") == bare
+    assert await rest.get(f"/v2/events/{before.id}") == bare
+    assert (await rest.get("/v2/events"))["events"][1] == bare
+    async with streaming(rest, after=before.position - 1) as stream:
+        assert json.loads((await stream.event())["data"]) == bare
+    assert (await rest.post("/v2/events/nobody/expunge", status=404))["message"] == "event not found"

@@ -53,6 +53,7 @@ OPERATIONS = {one.operation for one in NOT_HERE} | {
     "get_webhook_replay",
     "cancel_webhook_replay",
     "get_event",
+    "expunge_event",
     "trigger_event",
     "stream_events",
     "export_events",

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Final
 
 import msgspec
-from litestar import Router, get
+from litestar import Router, get, post
 from litestar.di import NamedDependency, Provide
 from litestar.params import FromPath, HeaderParameter, QueryParameter
 from litestar.response import Stream
@@ -24,8 +24,9 @@ from callboard.api.errors import errors
 from callboard.api.event_filters import wanted_events
 from callboard.errors import Invalid, NotFound
 from callboard.events import timestamps
-from callboard.ledger import Filter, Recorded
+from callboard.ledger import Changes, Filter, Recorded
 from callboard.rooms.store import FOREVER
+from callboard.webhooks.attempts import without_answers
 
 MAX_LIMIT: Final = 1000
 _EXPORT_PAGE: Final = 500
@@ -176,9 +177,25 @@ def events_router(deps: Deps) -> Router:
         """The event with this id."""
         return shown(await event_of(deps, event_id))
 
+    @post(
+        "/{event_id:str}/expunge",
+        status_code=200,
+        operation_id="expunge_event",
+        summary="Take the content out of an event",
+        responses=errors(404),
+    )
+    async def expunge_event(event_id: FromPath[str]) -> EventResponse:
+        """Take out, for good, what the event says of persons and contents, and what endpoints answered to it. Its
+        place, type, times, room and session stay; later deliveries and replays of it carry `is_expunged`. Again, it
+        changes nothing.
+        """
+        bare = await deps.ledger.expunge(await event_of(deps, event_id))
+        await deps.ledger.commit(Changes(rows=await without_answers(deps.database, event_id)))
+        return shown(bare)
+
     return Router(
         "/events",
-        route_handlers=[list_events, stream_events, export_events, get_event],
+        route_handlers=[list_events, stream_events, export_events, get_event, expunge_event],
         dependencies={"wanted": Provide(wanted_events, sync_to_thread=False)},
         tags=["Events"],
     )

@@ -59,6 +59,11 @@ class Event(Generic[P_co]):
         """Whether nothing happened: somebody tries whether their receiver works."""
         return self.envelope.is_test is True
 
+    @property
+    def is_expunged(self) -> bool:
+        """Whether its content was taken out of it: it says that something happened, and no longer to whom."""
+        return self.envelope.is_expunged is True
+
 
 def parse(body: bytes) -> Envelope[Payload]:
     """The event in a body that was verified. Raises `UnreadableEvent`."""

@@ -24,7 +24,7 @@ P_co = TypeVar("P_co", bound=Payload, covariant=True)
 
 
 class Envelope(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
-    """One event. All keys are always sent (A1, A2), `is_replay` and `is_test` only where they are true (A14).
+    """One event. All keys are always sent (A1, A2), the `is_…` only where they are true (A14).
 
     `app_id` and `template_id` may be missing in what is read: most samples of the seed lack them.
     """
@@ -59,6 +59,13 @@ class Envelope(msgspec.Struct, Generic[P_co], frozen=True, kw_only=True):
         Annotated[
             bool,
             Meta(description="Present and true if nothing happened: somebody tries their receiver.", examples=[True]),
+        ]
+        | UnsetType
+    ) = UNSET
+    is_expunged: (
+        Annotated[
+            bool,
+            Meta(description="Present and true if the event's content was taken out of it later.", examples=[True]),
         ]
         | UnsetType
     ) = UNSET

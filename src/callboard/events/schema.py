@@ -48,7 +48,7 @@ def sample(event: str) -> dict[str, Any]:
     """
     schema = json_schema(event)
     envelope = {name: _example(prop, schema) for name, prop in schema["properties"].items()}
-    del envelope["is_replay"], envelope["is_test"]
+    del envelope["is_replay"], envelope["is_test"], envelope["is_expunged"]
     envelope["id"] = str(uuid5(NAMESPACE_URL, event))
     instants = list(_instants(envelope["data"], schema))
     if instants:

@@ -14,7 +14,9 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
 from callboard.database import Append, Appended, Database, Put, Table, Unit, Value
+from callboard.database.tables import EVENT
 from callboard.events import encode, marked_as_test
+from callboard.events.expunging import expunged
 from callboard.ledger.changes import Changes, Fact
 from callboard.ledger.moments import place_of
 from callboard.ledger.records import EVERYTHING, TEST, Filter, Recorded, recorded_of, recorded_row
@@ -110,6 +112,17 @@ class Ledger:
         """The event with this id, if it was recorded."""
         rows = await self._database.fetch("event_by_id", id=event_id)
         return recorded_row(rows[0]) if rows else None
+
+    async def expunge(self, event: Recorded) -> Recorded:
+        """Take the content out of the event, for good; return it as it is now, once that is durable.
+
+        Whoever watches the table `event` is told. Raises as `commit`.
+        """
+        bare = event._replace(body=expunged(event.body))
+        if bare.body != event.body:
+            await self.commit(Changes(rows=(Put(EVENT, tuple(bare)),)))
+            self._tail.replace(bare)
+        return bare
 
     async def newest(self) -> int:
         """The highest position there is, 0 if there is none: where to follow from to see only what is to come."""

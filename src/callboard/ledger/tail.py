@@ -32,6 +32,12 @@ class Tail:
                 self._events.clear()
             self._events.append(event)
 
+    def replace(self, event: Recorded) -> None:
+        """The event at this position is this one now."""
+        place = event.position - self._events[0].position if self._events else -1
+        if 0 <= place < len(self._events):
+            self._events[place] = event
+
     def after(self, position: int) -> list[Recorded]:
         """All events after `position`; none if there are none, or if the tail does not reach back that far."""
         if not self._events:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from callboard.clock import NANOSECONDS
-from callboard.database import Database, Row
+from callboard.database import Database, Put, Row
 from callboard.database.tables import ATTEMPT
 from callboard.webhooks.answers import Logged
 
@@ -90,6 +90,15 @@ async def attempts_of_endpoint(database: Database, endpoint_id: str, before: int
     """
     rows = await database.fetch("attempts_of_endpoint", endpoint_id=endpoint_id, before=before, limit=limit)
     return [attempt_of(row) for row in rows]
+
+
+async def without_answers(database: Database, event_id: str) -> tuple[Put, ...]:
+    """Rows that take what endpoints answered out of the attempts for an event: they may have said it back.
+
+    Raises what `Database.fetch` raises.
+    """
+    rows = await database.fetch("attempts_of_event", event_id=event_id)
+    return tuple(Put(ATTEMPT, (*row[:-2], "")) for row in rows if row[-2])
 
 
 def attempt_of(row: Row) -> Attempt:

@@ -17,10 +17,12 @@ from typing import NamedTuple
 
 from callboard.background import Background
 from callboard.clock import Clock, Ids, RandomIds
-from callboard.database import Database, DatabaseStopped
+from callboard.database import Database, DatabaseStopped, Put
 from callboard.database.interface import QueryFailed
+from callboard.database.tables import EVENT
 from callboard.errors import NotFound
 from callboard.ledger import Ledger, Recorded
+from callboard.ledger.records import recorded_row
 from callboard.measures import Histogram
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.endpoint_news import EndpointNews
@@ -107,7 +109,7 @@ class Dispatcher:
 
         Raises what `Database.fetch` raises.
         """
-        self._end = [self._endpoints.watch(self._changed)]
+        self._end = [self._endpoints.watch(self._changed), self._ledger.watch(EVENT, self._expunged)]
         if self._sharing is None:
             self._end.append(self._ledger.subscribe(self._committed))
         else:
@@ -176,6 +178,10 @@ class Dispatcher:
     def _committed(self, events: Sequence[Recorded]) -> None:
         for outlet in self._outlets.values():
             outlet.offer(outlet.tenure.among(events))
+
+    def _expunged(self, put: Put) -> None:
+        for outlet in self._outlets.values():
+            outlet.replace(recorded_row(put.row))
 
     def _wake(self) -> None:
         for outlet in self._outlets.values():

@@ -175,6 +175,14 @@ class Lanes:
         self.pending += max(0, last_seq - lane.last_seq)
         lane.last_seq = max(last_seq, lane.last_seq)
 
+    def replace(self, event: Recorded) -> None:
+        """This event, if it is held, is this one now (it was expunged)."""
+        lane = self._lanes.get(event.stream)
+        for place, held in enumerate(lane.events if lane is not None else ()):
+            if held.seq == event.seq:
+                assert lane is not None
+                lane.events[place] = event
+
     def _hold(self, lane: Lane, event: Recorded) -> None:
         lane.events.append(event)
         lane.held_seq = event.seq

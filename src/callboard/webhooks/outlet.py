@@ -182,6 +182,10 @@ class Outlet:
                 return events[index:]
         return ()
 
+    def replace(self, event: Recorded) -> None:
+        """The event is this one now: it was expunged."""
+        self._lanes.replace(event)
+
     def wake(self) -> None:
         """Something may be ready to be sent."""
         self._pool.wake()

@@ -1,6 +1,6 @@
 """How far an endpoint has come, as the database has it: where deliveries begin after a start, or in shards taken over.
 
-Owns: `Standing`, `standing_of`.
+Owns: `Standing`, `standing_of`, `marks_of`.
 
 Always holds: what is read is the marks, the cursors after them and the streams with events after them, nothing that
 grows with history. Cursors and marks may be a second behind the log of attempts, never ahead of it.
@@ -34,7 +34,7 @@ async def standing_of(database: Database, endpoint_id: str, tenure: Tenure) -> S
     """The standing of an endpoint in the shards of `tenure`. Raises what `Database.fetch` raises."""
     if not tenure.shards:
         return Standing(0, {})
-    marks = await _marks(database, endpoint_id, tenure)
+    marks = await marks_of(database, endpoint_id, tenure)
     lowest = min(marks.values())
     rows = await database.fetch("delivery_cursors", endpoint_id=endpoint_id, position=lowest)
     passed = {str(row[1]): (_integer(row[2]), _integer(row[3])) for row in rows if tenure.holds(str(row[1]))}
@@ -47,8 +47,8 @@ async def standing_of(database: Database, endpoint_id: str, tenure: Tenure) -> S
     return standing
 
 
-async def _marks(database: Database, endpoint_id: str, tenure: Tenure) -> dict[int, int]:
-    """By shard. A shard's own mark counts where it is beyond the one for all of them."""
+async def marks_of(database: Database, endpoint_id: str, tenure: Tenure) -> dict[int, int]:
+    """By shard. A shard's own mark counts where it is beyond the one for all of them. Raises as `Database.fetch`."""
     rows = await database.fetch("delivery_marks")
     every = next((_integer(row[1]) for row in rows if row[0] == endpoint_id), 0)
     marks = dict.fromkeys(tenure.shards, every)

@@ -311,3 +311,14 @@ def test_a_lane_that_waits_is_not_taken_before_its_time(spill: bool) -> None:
     if spill:
         fed(lanes, [recorded(1, "a", 1)])
     assert taken(lanes).attempts == 0
+
+
+def test_an_event_that_was_expunged_is_sent_as_it_is_now() -> None:
+    lanes = Lanes(PER_LANE, MOST)
+    for seq in (1, 2, 3):
+        lanes.offer(recorded(seq, "a", seq))
+    bare = recorded(2, "a", 2)._replace(body=b"bare")
+    lanes.replace(bare)
+    lanes.replace(recorded(9, "b", 1))
+    lane = taken(lanes)
+    assert [event.body for event in lane.events] == [b"{}", b"bare", b"{}"]

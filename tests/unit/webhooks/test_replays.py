@@ -335,3 +335,15 @@ async def test_an_event_that_retention_took_away_meanwhile_is_said_to_have_faile
     view = await home.ended(service, view.replay.id)
     assert view.parts[0].failed_ids == [f"position {events[2].position}: expired"]
     assert view.parts[0].endpoint_id == endpoint.id
+
+
+async def test_a_replay_of_an_event_that_was_expunged_says_so(home: Home) -> None:
+    (event,) = await home.events(1)
+    await home.endpoint()
+    await home.ledger.expunge(event)
+    service = await home.service()
+    view, _ = await service.desk.start(home.wanted(status=Status.ALL), "d")
+    await home.ended(service, view.replay.id)
+    body = json.loads(home.receiver.deliveries[0].body)
+    assert (body["is_expunged"], body["is_replay"], body["id"]) == (True, True, event.id)
+    assert body["data"]["user_name"] == ""

@@ -43,6 +43,13 @@ WHERE replay_id = :replay_id
   AND endpoint_id = :endpoint_id
   AND number = :number
 
+-- name: replays_begun_before
+SELECT id, digest, document, upto, created_at
+FROM replay
+WHERE created_at < :before
+ORDER BY created_at, id
+LIMIT :limit
+
 -- name: last_attempt_number
 SELECT COALESCE(MAX(number), 0)
 FROM attempt
