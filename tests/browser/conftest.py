@@ -168,6 +168,10 @@ class Page:
         """Close it, as closing the tab does."""
         await self._browser.close(self.name)
 
+    async def crash(self) -> None:
+        """Its process is gone without a word."""
+        await self._browser.command("crash", page=self.name)
+
     async def report(self) -> Report:
         report: Report = await self.call("report")
         return report

@@ -3,7 +3,7 @@
 //   {"id":1,"do":"open","page":"ann"}                    a new page, alone in its browser context
 //   {"id":2,"do":"call","page":"ann","name":"join","args":{…}}   window.party.join({…}) in that page
 //   {"id":3,"do":"offline","page":"ann","value":true}    its network gone, or back
-//   {"id":4,"do":"close","page":"ann"}
+//   {"id":4,"do":"close","page":"ann"}                   its tab closed; "crash": its process killed
 //
 // Answers: {"id":1,"result":…} or {"id":1,"error":"…"}. Events: {"event":"blocked"|"console"|"pageerror",…}.
 // When stdin ends, everything ends: this process cannot outlive the one that started it.
@@ -66,6 +66,12 @@ const commands = {
   call: ({ page, name, args }) =>
     pages.get(page).evaluate(([fn, given]) => window.party[fn](given), [name, args ?? {}]),
   offline: ({ page, value }) => pages.get(page).context().setOffline(value),
+  // Its process ends at once; the navigation never does.
+  async crash({ page }) {
+    const gone = new Promise((done) => pages.get(page).once("crash", done));
+    pages.get(page).goto("chrome://crash").catch(() => {});
+    await gone;
+  },
   async close({ page }) {
     await pages.get(page).context().close();
     pages.delete(page);

@@ -32,7 +32,7 @@ function summary({ type, data }) {
     return plain({ reason: data?.reason, roomEnded: data?.roomEnded, by: data?.requestedBy?.name });
   }
   if (type === "NEW_MESSAGE") return plain({ message: data?.message, from: data?.senderName });
-  if (type === "CHANGE_TRACK_STATE_REQUEST") return plain({ by: data?.requester?.name, enabled: data?.enabled });
+  if (type === "CHANGE_TRACK_STATE_REQUEST") return plain({ by: (data?.requester ?? data?.requestedBy)?.name, enabled: data?.enabled });
   if (type === "CHANGE_MULTI_TRACK_STATE_REQUEST") return plain({ by: data?.requestedBy?.name, enabled: data?.enabled });
   if (type === "TRACK_DEGRADED" || type === "TRACK_RESTORED") return plain({ track: data?.id });
   return null;

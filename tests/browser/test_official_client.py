@@ -146,17 +146,6 @@ async def test_a_page_that_loses_its_network_for_a_moment_has_not_left(house: Ho
     assert not house.inbox.has("peer.leave.success")
 
 
-async def test_a_page_that_is_closed_is_given_up_after_the_grace_period(house: House, browser: Browser) -> None:
-    ann = house.stage.peer("Ann", "host")
-    ben = await browser.open("Ben")
-    await ann.join()
-    await ben.join(house, "guest")
-    (ben_id,) = ann.roster.peers
-    await ben.close()
-    await house.reported("peer.leave.success", user_name="Ben")
-    await ann.wait_for(lambda: ben_id not in ann.roster, 30, "Ben gone")
-
-
 async def test_ending_the_room_tells_every_page(house: House, browser: Browser) -> None:
     ann, ben = await browser.open("Ann"), await browser.open("Ben")
     await ann.join(house, "host")
