@@ -379,6 +379,7 @@ class Callboard:
             store=self.store,
             ledger=self.ledger,
             endpoints=self.endpoints,
+            deliveries=self.dispatcher,
             pinger=self.pinger,
             codes=self.codes,
             polls=self.polls,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -31,6 +32,7 @@ from callboard.rooms.polls_store import PollStore
 from callboard.rooms.room_codes import RoomCodes
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.store import Store
+from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.ping import Pinger
 from callboard.webhooks.sender import SenderSettings
@@ -213,13 +215,15 @@ async def rest(sqlite: Database) -> AsyncIterator[Rest]:
     endpoints = Endpoints(sqlite, clock, ids, secrets.token_bytes)
     await endpoints.load()
     live, ready = Live(), {"database": True, "media": True}
+    ledger = Ledger(sqlite, account_id=workspace.id, app_id=workspace.app_id)
     deps = Deps(
         workspace=workspace,
         tokens=Tokens(workspace, clock, ids),
         database=sqlite,
         store=store,
-        ledger=Ledger(sqlite, account_id=workspace.id, app_id=workspace.app_id),
+        ledger=ledger,
         endpoints=endpoints,
+        deliveries=Dispatcher(sqlite, ledger, endpoints, clock, random.Random(1)),
         pinger=Pinger(
             workspace.id, workspace.app_id, SystemClock(), ids, SenderSettings(timeout=5.0), system_context()
         ),

@@ -42,6 +42,7 @@ OPERATIONS = {one.operation for one in NOT_HERE} | {
     "pause_webhook_endpoint",
     "resume_webhook_endpoint",
     "delete_webhook_endpoint",
+    "get_webhook_endpoint_state",
     "list_webhook_endpoint_attempts",
     "list_event_attempts",
     "ping_webhook_endpoint",

@@ -49,7 +49,15 @@ async def test_an_endpoint_is_created_shown_changed_and_deleted(rest: Any, run: 
     assert endpoint.secrets[0] in made.stdout
 
     shown = await run("show", endpoint.id)
-    for text in ("https://a.example/hook", "peer.* !*.failure", f"room {room.id}", "billing", "disabled", "X-Key"):
+    for text in (
+        "https://a.example/hook",
+        "0 events of 0 streams",
+        "peer.* !*.failure",
+        f"room {room.id}",
+        "billing",
+        "disabled",
+        "X-Key",
+    ):
         assert text in shown.stdout
     assert "whsec_" not in shown.output
     assert "hunter2" not in shown.output

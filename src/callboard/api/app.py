@@ -49,6 +49,7 @@ from callboard.api.webhook_deliveries import deliveries_router
 from callboard.api.webhook_endpoints import endpoints_router
 from callboard.api.webhook_keys import key_handlers
 from callboard.api.webhook_replays import replays_router
+from callboard.api.webhook_state import state_router
 from callboard.errors import Refusal
 
 DESCRIPTION = """Live audio and video rooms whose every moment reaches your backend as an event.
@@ -69,6 +70,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         sessions_router(deps),
         endpoints_router(deps),
         attempts_router(deps),
+        state_router(deps),
         events_router(deps),
         trigger_router(deps),
         deliveries_router(deps),

@@ -18,6 +18,7 @@ from callboard.rooms.models import Workspace
 from callboard.rooms.polls_store import PollStore
 from callboard.rooms.room_codes import RoomCodes
 from callboard.rooms.store import Store
+from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.ping import Pinger
 from callboard.webhooks.replays.desk import Desk
@@ -37,6 +38,7 @@ class Deps:
     store: Store
     ledger: Ledger
     endpoints: Endpoints
+    deliveries: Dispatcher
     pinger: Pinger
     codes: RoomCodes
     polls: PollStore

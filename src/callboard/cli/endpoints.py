@@ -11,7 +11,14 @@ import typer
 from rich.console import Console
 
 from callboard.cli.common import ConfigOption
-from callboard.cli.endpoints_shown import print_attempt, print_attempts, print_endpoint, print_endpoints, print_secrets
+from callboard.cli.endpoints_shown import (
+    print_attempt,
+    print_attempts,
+    print_endpoint,
+    print_endpoints,
+    print_secrets,
+    print_state,
+)
 from callboard.cli.rest import JsonOption, Server, TokenOption, UrlOption, fail, server_of
 
 PING_SECONDS = 90.0
@@ -72,8 +79,15 @@ def show(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """One endpoint. Secrets and the values of headers are never shown."""
-    _show(server_of(server, token, config).ask("GET", f"{PATH}/{id_}"), as_json=as_json)
+    """One endpoint, and how it is doing. Secrets and the values of headers are never shown."""
+    found = server_of(server, token, config)
+    endpoint = found.ask("GET", f"{PATH}/{id_}")
+    state = found.ask("GET", f"{PATH}/{id_}/state")
+    if as_json:
+        _print_json({**endpoint, "state": state})
+        return
+    print_endpoint(endpoint)
+    print_state(state)
 
 
 @app.command()

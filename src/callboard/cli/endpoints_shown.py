@@ -45,6 +45,26 @@ def print_endpoint(endpoint: dict[str, Any]) -> None:
     _print_lines([(name, value) for name, value in lines if value])
 
 
+def print_state(state: dict[str, Any]) -> None:
+    """How an endpoint is doing."""
+    breaker = {"open": "held back: it fails", "probing": "held back: it fails, and is being tried"}.get(
+        state["state"], ""
+    )
+    since = f"since {state['failing_since'][:19]}Z" if state["failing_since"] else ""
+    failures = ", ".join(f"{name} {count}" for name, count in state["failures"].items())
+    lines = [
+        ("breaker", " ".join(part for part in (breaker, since) if part)),
+        ("next try", state["due_at"]),
+        ("waiting", f"{state['pending']} events of {state['streams']} streams"),
+        ("oldest", f"{state['oldest_age_seconds']:.0f} s old" if state["oldest_committed_at"] else ""),
+        ("delivered", str(state["delivered"])),
+        ("failed", failures),
+        ("parked", str(state["parked"] or "")),
+        ("expired", str(state["expired"] or "")),
+    ]
+    _print_lines([(name, value) for name, value in lines if value])
+
+
 def print_secrets(endpoint: dict[str, Any]) -> None:
     """Those that are new with this call."""
     for secret in endpoint.get("secrets", ()):

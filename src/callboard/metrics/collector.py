@@ -26,9 +26,8 @@ from callboard.rooms.session import Session
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.endpoints import Endpoints
-from callboard.webhooks.gauges import Gauges
+from callboard.webhooks.gauges import STATES, state_of
 
-BREAKER: Final = ("closed", "open", "probing", "paused", "disabled")
 _CLOCK_TICK: Final = 100  # USER_HZ, on every Linux (proc(5))
 
 log = logging.getLogger("callboard.metrics")
@@ -96,8 +95,8 @@ class Collector:
 
     def _endpoint(self, samples: Samples, endpoint: Endpoint) -> None:
         gauges = self._dispatcher.gauges_of(endpoint.id)
-        state = _state(endpoint, gauges)
-        for one in BREAKER:
+        state = state_of(endpoint, gauges)
+        for one in STATES:
             samples.set("callboard_webhook_breaker", float(one == state), endpoint.id, one)
         if gauges is None:
             return
@@ -126,14 +125,6 @@ class Collector:
             age = max(0, now - created_at) / NANOSECONDS
             samples.set("callboard_jobs", count, str(kind), str(state))
             samples.set("callboard_jobs_oldest_age_seconds", age, str(kind), str(state))
-
-
-def _state(endpoint: Endpoint, gauges: Gauges | None) -> str:
-    if not endpoint.enabled:
-        return "disabled"
-    if endpoint.paused:
-        return "paused"
-    return gauges.phase.value if gauges is not None else "closed"
 
 
 def _process(samples: Samples) -> None:

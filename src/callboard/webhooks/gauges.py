@@ -1,16 +1,21 @@
 """How deliveries are made, and what they look like in numbers.
 
-Owns: `Settings`, `Gauges`.
+Owns: `Settings`, `Gauges`, `State`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final, Literal, get_args
 
+from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.health import HealthPolicy, Phase
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
+
+State = Literal["closed", "open", "probing", "paused", "disabled"]
+STATES: Final[tuple[State, ...]] = get_args(State)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +69,15 @@ class Gauges:
     limit: int
     failing_since: int
     due_at: int
+
+
+def state_of(endpoint: Endpoint, gauges: Gauges | None) -> State:
+    """Why nothing is sent to the endpoint, or `closed`: it is sent to. `gauges` are its outlet's, if it has one."""
+    if not endpoint.enabled:
+        return "disabled"
+    if endpoint.paused:
+        return "paused"
+    return _STATES[gauges.phase] if gauges is not None else "closed"
+
+
+_STATES: Final[dict[Phase, State]] = {Phase.CLOSED: "closed", Phase.OPEN: "open", Phase.PROBING: "probing"}
