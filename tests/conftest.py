@@ -6,9 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from callboard.database import Database, open_database
 from callboard.testing.postgresql import PostgresqlCluster
+
+# A time says more about the machine and its other work than about what is tested.
+settings.register_profile("callboard", deadline=None)
+settings.load_profile("callboard")
 
 
 @pytest.fixture(scope="session")
