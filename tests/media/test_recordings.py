@@ -1,37 +1,135 @@
-"""Track and stream recordings of real calls: delivered, told of, and measured by the marks in picture and sound."""
+"""Track and stream recordings of a real call: delivered, told of, and measured by the marks in picture and sound.
+
+One session is played for all of them: who is there all the time, who comes late and leaves early, who mutes, who shares
+a screen, whose picture changes its size, and who speaks only.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
-from callboard.testing.play import play
-from callboard.testing.recordings import BOTH, TALKERS, Cast, act, measured
+from callboard.recording.truth.report import Gates, Published
+from callboard.testing.play import Play, play
+from callboard.testing.recordings import BOTH, TALKERS, Cast, Film, act, measured
 
 pytestmark = pytest.mark.media
 
 
-async def test_tracks_and_the_stream_of_a_session_are_delivered_whole_and_in_sync(tmp_path: Path) -> None:
-    async with play(tmp_path, roles=TALKERS) as stage:
-        await stage.stage.rest.record(stage.stage.template_id, **BOTH)
-        cast = Cast(stage, tmp_path)
-        ann, sender = stage.peer("Ann", "host"), cast.publisher(1)
-        await ann.join()
-        sound, picture = await act(ann, sender)
-        for track in (sound, picture):
-            await stage.told("track.recording.started.success", track_id=track)
-        await asyncio.sleep(5.0)
-        await ann.leave()
-        closed = await stage.told("session.close.success")
-        film = await cast.film("stream.recording.success", peer_id=ann.peer_id)
-        assert film.data["stream_type"] == "regular"
-        assert film.data["session_id"] == closed.event.data["session_id"]
-        report = await asyncio.to_thread(measured, film, sender.published())
-        assert report.failures == []
-        for track, kind in ((sound, "audio"), (picture, "video")):
-            alone = await cast.film("track.recording.success", track_id=track)
-            assert alone.data["track_type"] == kind
-            assert alone.path.suffix == ".webm"
-        await stage.settle()
+@dataclass
+class Session:
+    """What was published, and what came of it."""
+
+    streams: dict[str, Film] = field(default_factory=dict)
+    tracks: dict[str, list[Film]] = field(default_factory=dict)
+    sent: dict[str, Published] = field(default_factory=dict)
+    kinds: list[str] = field(default_factory=list)
+    left: list[Path] = field(default_factory=list)
+
+
+async def performed(stage: Play, cast: Cast) -> Session:
+    """The session."""
+    names = ("Ann", "Ben", "Cleo", "Dan")
+    ann, ben, cleo, dan = (stage.peer(name, "host") for name in names)
+    steady, guest, muting, shape, screen = (cast.publisher(number) for number in range(1, 6))
+    await asyncio.gather(ann.join(), cleo.join(), dan.join())
+    await asyncio.gather(act(ann, steady), act(cleo, muting), act(dan, shape))
+    await asyncio.sleep(1.5)
+    await ben.join()
+    await ben.publish(guest.sound)
+    await cleo.mute("audio")
+    await cleo.mute("video")
+    shape.width, shape.height = 480, 270
+    shared = await dan.publish(screen.picture, "screen")
+    await asyncio.sleep(2.5)
+    await cleo.unmute("audio")
+    await cleo.unmute("video")
+    await ben.leave()
+    await dan.unpublish(shared)
+    await asyncio.sleep(2.0)
+    await asyncio.gather(ann.leave(), cleo.leave(), dan.leave())
+    await stage.told("session.close.success")
+    found = Session()
+    cast_list = {"Ann": (ann, steady), "Ben": (ben, guest), "Cleo": (cleo, muting), "Dan": (dan, shape)}
+    for name, (peer, sender) in cast_list.items():
+        found.sent[name] = sender.published()
+        found.streams[name] = await cast.film(
+            "stream.recording.success", peer_id=peer.peer_id, type="audio" if name == "Ben" else "regular"
+        )
+    found.sent["screen"] = screen.published()
+    found.streams["screen"] = await cast.film("stream.recording.success", peer_id=dan.peer_id, type="screen")
+    await _tracks_of(
+        stage, cast, {ann.peer_id: "Ann", ben.peer_id: "Ben", cleo.peer_id: "Cleo", dan.peer_id: "Dan"}, found
+    )
+    await stage.settle()
+    found.kinds = [one.event.type for one in stage.inbox.delivered]
+    return found
+
+
+async def _tracks_of(stage: Play, cast: Cast, names: dict[str, str], found: Session) -> None:
+    started = [one for one in stage.inbox.delivered if one.event.type == "track.recording.started.success"]
+    for one in started:
+        film = await cast.film("track.recording.success", track_id=one.event.data["track_id"])
+        found.tracks.setdefault(names[film.data["peer_id"]], []).append(film)
+
+
+@pytest.fixture(scope="module")
+def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
+    """The session, played once."""
+    folder = tmp_path_factory.mktemp("recordings")
+
+    async def played() -> Session:
+        async with play(folder, roles=TALKERS) as stage:
+            await stage.stage.rest.record(stage.stage.template_id, **BOTH)
+            found = await performed(stage, Cast(stage, folder))
+        found.left = [path for path in (folder / "capture").rglob("*.*") if path.suffix and path.is_file()]
+        return found
+
+    return asyncio.run(played())
+
+
+@pytest.mark.parametrize("name", ["Ann", "Ben", "Cleo", "Dan", "screen"])
+def test_a_stream_is_recorded_whole_in_sync_and_as_long_as_it_was(session: Session, name: str) -> None:
+    report = measured(session.streams[name], session.sent[name])
+    assert report.failures == []
+
+
+def test_a_mute_is_silent_and_dark_in_the_recording_and_what_follows_is_in_its_place(session: Session) -> None:
+    (report,) = measured(session.streams["Cleo"], session.sent["Cleo"]).publishers
+    assert report.picture is not None
+    assert report.picture.pictures_hidden > 20
+    (before, after) = session.sent["Cleo"].sound
+    assert after[0] - before[1] > 2.0
+
+
+def test_each_published_track_has_one_file_of_its_own_that_is_as_long_as_it_was(session: Session) -> None:
+    assert {name: len(films) for name, films in session.tracks.items()} == {"Ann": 2, "Ben": 1, "Cleo": 2, "Dan": 3}
+    for name in ("Ann", "Ben"):
+        for film in session.tracks[name]:
+            sent = session.sent[name]
+            kind = film.data["track_type"]
+            alone = Published(
+                sent.publisher, sent.picture if kind == "video" else (), sent.sound if kind == "audio" else ()
+            )
+            assert measured(film, alone, Gates()).failures == [], (name, kind)
+
+
+def test_each_track_is_told_to_have_started_once_and_to_have_ended_once(session: Session) -> None:
+    assert session.kinds.count("track.recording.started.success") == 8
+    assert session.kinds.count("track.recording.success") == 8
+    assert session.kinds.count("stream.recording.success") == 5
+    assert not [kind for kind in session.kinds if kind.endswith("failure")]
+
+
+def test_streams_are_told_with_their_type_and_the_file_that_their_codecs_allow(session: Session) -> None:
+    about = {name: (film.data["stream_type"], film.path.suffix) for name, film in session.streams.items()}
+    assert about["Ann"] == ("regular", ".webm")
+    assert about["Ben"] == ("audio", ".mp4")
+    assert about["screen"] == ("screen", ".webm")
+
+
+def test_what_was_captured_is_deleted_once_everything_is_delivered(session: Session) -> None:
+    assert session.left == []

@@ -1,0 +1,154 @@
+"""SIGKILL while a session is captured and while its recordings are made: hardly anything is lost, all of it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from callboard.clock import NANOSECONDS
+from callboard.recording.truth.report import Expected
+from callboard.recording.truth.tracks import TruthPublisher
+from callboard.recording.truth.verify import verify_file
+from callboard.testing.play import Play, play
+from callboard.testing.recordings import BOTH, TALKERS, Cast, Film, act
+
+pytestmark = [pytest.mark.faults, pytest.mark.media]
+
+MOST_LOST = 2.0
+"""Seconds of media that a SIGKILL may cost."""
+SETTINGS = {"CALLBOARD_JOBS__LEASE_SECONDS": "1"}
+
+
+def descendants(pid: int) -> dict[int, str]:
+    """The command lines of all processes below this one."""
+    found: dict[int, str] = {}
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            line = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found |= {int(child): line} | descendants(int(child))
+        except FileNotFoundError:
+            continue
+    return found
+
+
+async def child_of(server: int, wanted: str) -> int:
+    """The first process below the server whose command line has this. Raises `TimeoutError`."""
+    async with asyncio.timeout(20):
+        while True:
+            for pid, line in descendants(server).items():
+                if wanted in line:
+                    return pid
+            await asyncio.sleep(0.001)
+
+
+def last_mark(film: Film, sender: TruthPublisher, first: float) -> float:
+    """The source time of the last thing in the recording that began at the source time `first`."""
+    report = verify_file(film.path, Expected(starts_at=first))
+    (publisher,) = report.publishers
+    assert publisher.publisher == sender.publisher
+    assert publisher.skew is not None
+    assert publisher.skew.p95_ms <= 45.0
+    assert publisher.picture is not None
+    assert publisher.sound is not None
+    assert min(publisher.picture.presence, publisher.sound.presence) >= 0.99
+    return first + min(publisher.picture.end, publisher.sound.end)
+
+
+async def recorded(stage: Play, folder: Path, kill: Callable[[], object]) -> None:
+    """A session in which `kill` is called: what was captured before it is there, and what came after it too."""
+    await stage.stage.rest.record(stage.stage.template_id, **BOTH)
+    cast = Cast(stage, folder)
+    ann, sender = stage.peer("Ann", "host"), cast.publisher(1)
+    await ann.join()
+    tracks = await act(ann, sender)
+    await asyncio.sleep(4.0)
+    killed_at = (time.time_ns() - cast.epoch) / NANOSECONDS
+    await kill()  # type: ignore[misc]
+    await ann.wait_for(lambda: bool(ann.published) and not set(ann.published) & set(tracks), 20.0, "published anew")
+    again = tuple(ann.published)
+    for track in again:
+        await stage.told("track.recording.started.success", track_id=track)
+    await asyncio.sleep(2.0)
+    await ann.leave()
+    await stage.told("session.close.success")
+    for track in (*tracks, *again):
+        await stage.told("track.recording.success", track_id=track)
+    await stage.inbox.until(lambda: len(told_of(stage, "stream.recording.success")) == 2, 20.0, "both streams")
+    films = [await cast.download(one) for one in told_of(stage, "stream.recording.success")]
+    await stage.settle()
+    before = min(films, key=lambda film: film.data["recording_id"])
+    (first, _) = sender.published().picture[0]
+    sound = sender.published().sound[0][0]
+    assert killed_at - await asyncio.to_thread(last_mark, before, sender, min(first, sound)) <= MOST_LOST
+    assert sum(film.data["duration"] for film in films) >= 4
+    assert len(told_of(stage, "track.recording.success")) == 4
+
+
+def told_of(stage: Play, kind: str) -> list:  # type: ignore[type-arg]
+    return [one for one in stage.inbox.delivered if one.event.type == kind]
+
+
+async def test_janus_is_killed_while_it_captures(tmp_path: Path) -> None:
+    async with play(tmp_path, settings=SETTINGS, roles=TALKERS) as stage:
+
+        async def kill() -> None:
+            os.kill(await child_of(stage.server.pid, "janus"), signal.SIGKILL)
+
+        await recorded(stage, tmp_path, kill)
+
+
+async def test_the_server_is_killed_while_it_captures(tmp_path: Path) -> None:
+    async with play(tmp_path, settings=SETTINGS, roles=TALKERS) as stage:
+
+        async def kill() -> None:
+            await stage.server.kill()
+            await stage.server.start()
+            for peer in stage.stage._peers:
+                await peer.reconnect()
+
+        await recorded(stage, tmp_path, kill)
+
+
+async def test_the_server_is_killed_again_and_again_while_recordings_are_made(tmp_path: Path) -> None:
+    async with play(tmp_path, settings=SETTINGS, roles=TALKERS) as stage:
+        await stage.stage.rest.record(stage.stage.template_id, **BOTH)
+        cast = Cast(stage, tmp_path)
+        ann, sender = stage.peer("Ann", "host"), cast.publisher(1)
+        await ann.join()
+        tracks = await act(ann, sender)
+        await asyncio.sleep(3.0)
+        await ann.leave()
+        await stage.told("session.close.success")
+        for delay in (0.0, 0.1, 0.3, 0.6):
+            await asyncio.sleep(delay)
+            await stage.server.kill()
+            await stage.server.start()
+        for track in tracks:
+            await stage.told("track.recording.success", track_id=track)
+        film = await cast.film("stream.recording.success", peer_id=ann.peer_id)
+        assert film.data["duration"] >= 2
+        await stage.settle()
+        assert len(told_of(stage, "track.recording.success")) == 2
+        assert len(told_of(stage, "stream.recording.success")) == 1
+
+
+async def test_the_program_that_makes_a_file_is_killed_and_the_file_is_made_again(tmp_path: Path) -> None:
+    async with play(tmp_path, settings=SETTINGS, roles=TALKERS) as stage:
+        await stage.stage.rest.record(stage.stage.template_id, trackRecording={"enabled": True})
+        cast = Cast(stage, tmp_path)
+        ann, sender = stage.peer("Ann", "host"), cast.publisher(1)
+        await ann.join()
+        track = await ann.publish(sender.picture)
+        await asyncio.sleep(2.0)
+        await ann.leave()
+        os.kill(await child_of(stage.server.pid, "capture.render"), signal.SIGKILL)
+        film = await cast.film("track.recording.success", track_id=track)
+        assert film.data["duration"] >= 1
+        assert "was killed by signal 9" in stage.server.log_file.read_text()
+        await stage.settle()
