@@ -36,16 +36,25 @@ from callboard.forgetting import Forgetting
 from callboard.jobs import Handlers, Office
 from callboard.jobs.setup import new_worker
 from callboard.ledger import Ledger
-from callboard.media import MediaEngine, MediaSettings
+from callboard.media import MediaEngine
 from callboard.meeting import Built, layout_handler, load, meeting_handlers
 from callboard.metrics.collector import Collector
 from callboard.metrics.requests import Requests
 from callboard.metrics.setup import start_metrics
+from callboard.parts import (
+    client_limits,
+    database_url,
+    delivery_policy,
+    delivery_settings,
+    media_settings,
+    turn_of,
+)
 from callboard.process import HttpServer, alone_in, listen, stop_on_signals
 from callboard.recording.http import file_handlers
 from callboard.recording.setup import Recordings
 from callboard.retention import start_retention
 from callboard.rooms import actions
+from callboard.rooms.credentials import sealed_bucket, sealing
 from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Room, Workspace
 from callboard.rooms.polls_live import LivePolls
@@ -62,23 +71,15 @@ from callboard.signaling.http import Doors, handlers
 from callboard.signaling.mediation import Mediation
 from callboard.signaling.methods.call import Features, Service
 from callboard.signaling.polls import PollNews
-from callboard.signaling.rates import Rate
 from callboard.signaling.registry import Registry
 from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
-from callboard.signaling.socket import Limits
-from callboard.signaling.turn import Turn
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints, sealed_endpoint
-from callboard.webhooks.gauges import Settings as DeliverySettings
-from callboard.webhooks.guard import Policy, parse_network
-from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.ping import Pinger
 from callboard.webhooks.replays.line import Client as ReplayClient
 from callboard.webhooks.replays.service import ReplayService
 from callboard.webhooks.resolver import Resolver
-from callboard.webhooks.retry import RetryPolicy
-from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.tls import system_context
 from callboard.webhooks.vault import Vault
 from callboard.webhooks.vault_file import open_vault
@@ -88,70 +89,6 @@ log = logging.getLogger("callboard")
 SHUTDOWN_SECONDS = 5
 WEBSOCKET_PING_SECONDS = 10.0
 """A socket whose other side is gone without a word is known to be within twice this."""
-
-
-def database_url(settings: Settings) -> str:
-    """Where the data is: as set, else an SQLite file in the data folder."""
-    return settings.database.url or f"sqlite:///{Path(settings.data_dir).absolute() / 'callboard.db'}"
-
-
-def media_settings(settings: Settings) -> MediaSettings:
-    """The media engine's settings out of ours."""
-    media = settings.media
-    return MediaSettings(
-        janus=media.janus,
-        port_range=(media.port_min, media.port_max),
-        ice_addresses=media.ice_addresses,
-        public_address=media.public_address or None,
-    )
-
-
-def turn_of(settings: Settings, clock: Clock) -> Turn | None:
-    """The TURN server that shares a secret with us, if there is one."""
-    media = settings.media
-    return Turn(media.turn_urls, media.turn_secret, media.turn_seconds, clock) if media.turn_secret else None
-
-
-def client_limits(settings: Settings) -> Limits:
-    """What a client may send and leave unread, out of our settings."""
-    limits = settings.limits
-    return Limits(
-        limits.max_frame_bytes,
-        limits.inbox_messages,
-        limits.outbox_messages,
-        Rate(limits.messages_per_second, limits.messages_burst),
-        Rate(limits.calls_per_second, limits.calls_burst),
-    )
-
-
-def delivery_settings(settings: Settings) -> DeliverySettings:
-    """How events are delivered, out of our settings."""
-    webhooks = settings.webhooks
-    retry = RetryPolicy(
-        quick=webhooks.quick_retry_seconds,
-        tail_first=webhooks.retry_first_seconds,
-        tail_factor=webhooks.retry_factor,
-        tail_most=webhooks.retry_most_seconds,
-        jitter=webhooks.retry_jitter,
-        give_up_after=webhooks.park_after_seconds,
-    )
-    health = HealthPolicy(
-        probe_first=webhooks.probe_first_seconds,
-        probe_most=webhooks.probe_most_seconds,
-        jitter=webhooks.retry_jitter,
-        disable_after=webhooks.disable_after_seconds,
-    )
-    sender = SenderSettings(
-        timeout=webhooks.timeout_seconds, connections=webhooks.connections, idle=webhooks.idle_seconds
-    )
-    return DeliverySettings(retry=retry, health=health, sender=sender)
-
-
-def delivery_policy(settings: Settings, port: int) -> Policy:
-    """What deliveries may reach, out of our settings; never `port`, where we listen ourselves."""
-    webhooks = settings.webhooks
-    networks = tuple(parse_network(network) for network in webhooks.allowed_networks)
-    return Policy(networks, frozenset(webhooks.denied_ports), frozenset([port]))
 
 
 class Callboard:
@@ -172,6 +109,7 @@ class Callboard:
     handlers: Handlers
     office: Office
     recordings: Recordings
+    vault: Vault
     replays: ReplayService
     forgetting: Forgetting
     meeting: Built | None
@@ -226,8 +164,10 @@ class Callboard:
 
     async def _start_webhooks(self, parts: AsyncExitStack) -> None:
         setting, folder = self.settings.webhooks.master_key, Path(self.settings.data_dir)
-        sealed = await sealed_endpoint(self.database)
-        self.vault = vault = await asyncio.to_thread(open_vault, setting, folder, secrets.token_bytes, sealed=sealed)
+        sealed = await sealed_endpoint(self.database) or await sealed_bucket(self.database)
+        vault = await asyncio.to_thread(open_vault, setting, folder, secrets.token_bytes, sealed=sealed)
+        self.vault = vault
+        self.store.seal_with(sealing(vault))
         policy = delivery_policy(self.settings, self.port)
         self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes, vault, policy)
         await self.endpoints.load()

@@ -13,11 +13,11 @@ from typing import Annotated
 
 import typer
 
-from callboard.app import database_url
 from callboard.auth.tokens import Tokens
 from callboard.clock import RandomIds, SystemClock
 from callboard.config import Settings, load
 from callboard.database import open_database
+from callboard.parts import database_url
 from callboard.rooms.models import Workspace
 from callboard.rooms.store import Store
 

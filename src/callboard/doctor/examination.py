@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from callboard.app import database_url
 from callboard.clock import NANOSECONDS, Clock
 from callboard.config import Settings
 from callboard.doctor import data, network, programs, turn
 from callboard.doctor.finding import Finding
+from callboard.parts import database_url
 
 
 async def examine(settings: Settings, clock: Clock) -> AsyncIterator[Finding]:

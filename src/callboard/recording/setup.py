@@ -32,9 +32,11 @@ from callboard.recording.http import FILES
 from callboard.recording.making import Making
 from callboard.recording.streams import StreamRecordings
 from callboard.recording.tracks import TrackRecordings
+from callboard.rooms.credentials import opened
 from callboard.rooms.live import Directory, LiveRooms
 from callboard.rooms.models import Workspace
-from callboard.storage import Destination, Folder
+from callboard.storage import Destination, Folder, SettingsError
+from callboard.webhooks.vault import Vault, VaultError
 
 NAME: Final = "recordings"
 """The location in their URIs: `local://recordings/…`."""
@@ -50,6 +52,7 @@ class House(Protocol):
     ledger: Ledger
     handlers: Handlers
     workspace: Workspace
+    vault: Vault
 
     @property
     def store(self) -> Directory: ...
@@ -116,7 +119,7 @@ async def open_workshop(house: House, composite: CompositeSettings | None = None
     path = data / (settings.capture_dir or "capture")
     folder = await asyncio.to_thread(open_folder, path, house.ids.uuid)
     local = await _local(house, data / (settings.folder or "recordings"))
-    depot = Depot(house.store, local, house.workspace.id, _opener(settings.s3_endpoint))
+    depot = Depot(house.store, local, house.workspace.id, _opener(house.vault, settings.s3_endpoint))
     delivery = Delivery(
         house.database,
         depot,
@@ -159,10 +162,13 @@ async def _local(house: House, path: Path) -> Folder:
     return local
 
 
-def _opener(s3_endpoint: str) -> Callable[[Destination], Destination]:
-    def opened(destination: Destination) -> Destination:
-        if destination.type == "s3" and s3_endpoint:
-            return replace(destination, endpoint=s3_endpoint)
-        return destination
+def _opener(vault: Vault, s3_endpoint: str) -> Callable[[Destination], Destination]:
+    def open_secret(destination: Destination) -> Destination:
+        endpoint = s3_endpoint if destination.type == "s3" else ""
+        try:
+            secret = opened(vault, destination.key, destination.secret)
+        except VaultError as error:
+            raise SettingsError("open", f"{destination.type}://{destination.location}", str(error)) from None
+        return replace(destination, secret=secret, endpoint=endpoint)
 
-    return opened
+    return open_secret

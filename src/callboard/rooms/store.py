@@ -19,6 +19,7 @@ from callboard.clock import Clock, Ids
 from callboard.database import Database, Unit
 from callboard.errors import Conflict, Invalid, NotFound
 from callboard.rooms.cache import Cache
+from callboard.rooms.credentials import Seal, sealed_room, sealed_template
 from callboard.rooms.models import Room, Template, Workspace
 from callboard.rooms.rooms import RoomRequest, changed_room, new_room, room_key, room_of, room_row
 from callboard.rooms.templates import (
@@ -80,6 +81,11 @@ class Store:
         the same time would each undo the other's. Whoever else commits a `room_row` holds this too.
         """
         self._changing_templates = asyncio.Lock()
+        self._seal: Seal = lambda _, secret: secret
+
+    def seal_with(self, seal: Seal) -> None:
+        """Seal the secrets of customers' buckets with this, from now on, before they are stored."""
+        self._seal = seal
 
     # --- the workspace ------------------------------------------------------------------------------------
 
@@ -153,7 +159,7 @@ class Store:
 
     async def _commit_template(self, change: Callable[[], Coroutine[Any, Any, Template]]) -> Template:
         async with self._changing_templates:
-            template = await change()
+            template = sealed_template(await change(), self._seal)
             await self._database.commit(Unit((template_row(template),)))
             self._templates.refresh(template.id, template)
             return template
@@ -227,7 +233,7 @@ class Store:
 
     async def _commit_room(self, change: Callable[[], Coroutine[Any, Any, Room]]) -> Room:
         async with self.changing_rooms:
-            room = await change()
+            room = sealed_room(await change(), self._seal)
             await self._database.commit(Unit((room_row(room),)))
             self._rooms.refresh(room.id, room)
             return room

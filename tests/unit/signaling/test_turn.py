@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.app import turn_of
 from callboard.clock import NANOSECONDS, SystemClock
 from callboard.config import ConfigError, Media, Settings, load
+from callboard.parts import turn_of
 from callboard.signaling.turn import Turn, turn_credentials
 
 NOW = 1_700_000_000 * NANOSECONDS + 999_999_999

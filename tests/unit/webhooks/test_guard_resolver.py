@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from callboard.app import delivery_policy
 from callboard.clock import RandomIds, SystemClock
 from callboard.config import load
 from callboard.database import open_database
 from callboard.errors import Invalid
+from callboard.parts import delivery_policy
 from callboard.webhooks import resolver as resolving
 from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.endpoints import Endpoints

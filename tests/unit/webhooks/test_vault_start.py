@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from rich.pretty import pretty_repr
 
-from callboard.app import Callboard, database_url
+from callboard.app import Callboard
 from callboard.clock import RandomIds, SystemClock
 from callboard.config import ConfigError, Settings, load
 from callboard.database import open_database
+from callboard.parts import database_url
 from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.vault import MasterKey, UnknownMasterKey, VaultError

@@ -110,3 +110,10 @@ FROM peer
 WHERE session_id = :session_id
   AND left_at = 0
 ORDER BY joined_at, peer_id
+
+-- Only asked at the start, and only of templates: there are few.
+-- name: sealed_template
+SELECT id
+FROM template
+WHERE document LIKE '%"A256GCM.%'
+LIMIT 1
