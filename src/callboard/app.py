@@ -109,7 +109,6 @@ class Callboard:
     handlers: Handlers
     office: Office
     recordings: Recordings
-    vault: Vault
     replays: ReplayService
     forgetting: Forgetting
     meeting: Built | None

@@ -14,9 +14,12 @@ import pytest
 
 from callboard.recording.truth.report import Gates, Published
 from callboard.testing.play import Play, play
-from callboard.testing.recordings import BOTH, TALKERS, Cast, Film, act, measured
+from callboard.testing.recordings import BOTH, TALKERS, Cast, Film, act, hurried, kept_pace, measured
 
 pytestmark = pytest.mark.media
+
+
+MOST_TAKES = 3
 
 
 @dataclass
@@ -78,23 +81,28 @@ async def _tracks_of(stage: Play, cast: Cast, names: dict[str, str], found: Sess
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """The session, played once."""
-    folder = tmp_path_factory.mktemp("recordings")
+    """The session, played once; once more if the machine was too busy for its publishers."""
 
     async def played() -> Session:
+        folder = tmp_path_factory.mktemp("recordings")
         async with play(folder, roles=TALKERS) as stage:
             await stage.stage.rest.record(stage.stage.template_id, **BOTH)
             found = await performed(stage, Cast(stage, folder))
         found.left = [path for path in (folder / "capture").rglob("*.*") if path.suffix and path.is_file()]
         return found
 
-    return asyncio.run(played())
+    with hurried():
+        for _ in range(MOST_TAKES):
+            found = asyncio.run(played())
+            if all(kept_pace(sent) for sent in found.sent.values()):
+                break
+    return found
 
 
 @pytest.mark.parametrize("name", ["Ann", "Ben", "Cleo", "Dan", "screen"])
 def test_a_stream_is_recorded_whole_in_sync_and_as_long_as_it_was(session: Session, name: str) -> None:
     report = measured(session.streams[name], session.sent[name])
-    assert report.failures == []
+    assert report.failures == [], (report.publishers, session.sent[name])
 
 
 def test_a_mute_is_silent_and_dark_in_the_recording_and_what_follows_is_in_its_place(session: Session) -> None:

@@ -8,6 +8,7 @@ Always holds: what a studio leaves in its folder another one, in whatever proces
 from __future__ import annotations
 
 import asyncio
+import secrets
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -49,6 +50,7 @@ from callboard.rooms.models import RecordingSettings, Workspace
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.store import Store
 from callboard.testing.captures import Sent, write_mjr
+from callboard.webhooks.vault import MasterKey, Vault
 
 OPENED_AT = (time.time_ns() // NANOSECONDS - 600) * NANOSECONDS
 """When all sessions open: a little while ago, for captures of old sessions are not kept."""
@@ -72,6 +74,7 @@ class Studio:
     ids: Ids = field(default_factory=RandomIds)
     handlers: Handlers = field(default_factory=Handlers)
     url: str = "http://127.0.0.1:1"
+    vault: Vault = field(default_factory=lambda: Vault([MasterKey.of(bytes(32))], secrets.token_bytes, "a test"))
 
     workshop: Workshop = field(init=False)
 
