@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from callboard.clock import NANOSECONDS
-from callboard.rooms.models import Role, Room, RoomState, Template
+from callboard.rooms.models import Permissions, Role, Room, RoomState, Template
 from callboard.rooms.session import Peer, Session, Track
 from callboard.signaling.audience import Audience
 
@@ -66,7 +66,7 @@ def peer(one: Peer, *, realtime: bool = True) -> Json:
 def role(one: Role) -> Json:
     """The role as the client's policy wants it: without simulcast layers when the role has none, and with a bit rate
     for every layer, because to browsers 0 is not "no cap" but an error."""
-    shown: Json = msgspec.to_builtins(one)
+    shown: Json = msgspec.to_builtins(one) | {"permissions": msgspec.to_builtins(offered(one.permissions))}
     publish = one.publish_params
     if not publish.simulcast.video.layers:
         shown["publishParams"].pop("simulcast", None)
@@ -76,6 +76,12 @@ def role(one: Role) -> Json:
             area = layer["scaleResolutionDownBy"] ** 2
             layer["maxBitrate"] = layer["maxBitrate"] or max(LOWEST_LAYER_KBPS, round(whole / area))
     return shown
+
+
+def offered(permissions: Permissions) -> Permissions:
+    """What a client is told that it may do: not what this server does not do yet (`methods/later.py`), or the official
+    page would show buttons for it that cannot work."""
+    return msgspec.structs.replace(permissions, browser_recording=False, rtmp_streaming=False, hls_streaming=False)
 
 
 def policy(template: Template, role_name: str) -> Json:

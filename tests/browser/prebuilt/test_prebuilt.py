@@ -74,6 +74,7 @@ async def test_two_people_come_by_code_and_see_each_other(meeting: Meeting, peop
     await watches(ann, "Ben")
     await watches(ben, "Ann")
     await ann.screenshot("room-of-two")
+    assert "Start Recording" not in (await ann.look())["text"]  # nothing is offered that cannot work here
 
     await ben.click("leave_room_btn")
     await ben.click("leave_room")

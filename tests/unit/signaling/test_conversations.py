@@ -39,6 +39,13 @@ async def test_the_first_thing_a_client_hears_is_its_policy(house: House) -> Non
     assert set(policy["params"]["known_roles"]) == {"host", "guest", "listener", "speaker", "nobody"}
 
 
+async def test_no_client_is_offered_what_this_server_cannot_do(house: House) -> None:
+    roles = (await house.dial("a", "host").hear("on-policy-change"))["params"]["known_roles"].values()
+    for permission in ("browserRecording", "rtmpStreaming", "hlsStreaming"):
+        assert [role["permissions"][permission] for role in roles] == [False] * len(roles)
+    assert any(role["permissions"]["endRoom"] for role in roles)
+
+
 async def test_the_first_join_opens_the_session_and_the_last_leave_closes_it(house: House) -> None:
     a, b = await house.join("a"), await house.join("b")
     a.notify("leave", client_reason="user request")
