@@ -329,6 +329,7 @@ class Callboard:
             max_body_bytes=self.settings.limits.max_body_bytes,
             cors_origins=self.settings.server.cors_origins,
             replays=self.replays.desk,
+            recordings=self.recordings.desk,
             streams=self.streams,
         )
         layout = layout_handler(self.tokens, self.store, self.workspace.app_id)

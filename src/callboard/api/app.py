@@ -37,6 +37,7 @@ from callboard.api.idempotency import Answers, Idempotent
 from callboard.api.not_here import not_here_routes
 from callboard.api.poll_questions import questions_routes
 from callboard.api.polls import reading_routes, writing_routes
+from callboard.api.recordings import recordings_routes
 from callboard.api.room_codes import listing_routes, making_routes
 from callboard.api.rooms import rooms_router
 from callboard.api.sessions import sessions_router
@@ -81,6 +82,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         reading_routes(deps),
         questions_routes(deps),
         analytics_router(deps),
+        recordings_routes(deps),
         not_here_routes(),
     ]
     answers = Answers(deps.database, deps.clock, deps.vault)

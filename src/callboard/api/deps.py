@@ -14,6 +14,7 @@ from callboard.auth.tokens import Tokens
 from callboard.clock import Clock
 from callboard.database import Database
 from callboard.ledger import Ledger
+from callboard.recording.desk import Desk as RecordingsDesk
 from callboard.rooms.models import Workspace
 from callboard.rooms.polls_store import PollStore
 from callboard.rooms.room_codes import RoomCodes
@@ -48,5 +49,6 @@ class Deps:
     checks: Mapping[str, Callable[[], bool]] = field(default_factory=dict)
     max_body_bytes: int = 1_048_576
     replays: Desk | None = None
+    recordings: RecordingsDesk | None = None
     streams: Streams = field(default_factory=Streams)
     cors_origins: tuple[str, ...] = ("*",)

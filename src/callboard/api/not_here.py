@@ -22,6 +22,7 @@ STREAMS: Final = "Live streams (HLS)"
 EXTERNAL: Final = "External streams (RTMP out)"
 KEYS: Final = "Stream keys (RTMP in)"
 SIP: Final = "SIP"
+BROWSER: Final = "Browser recordings"
 
 
 class NotHere(NamedTuple):
@@ -61,6 +62,11 @@ NOT_HERE: Final = (
     NotHere(POST, "/stream-keys/room/{room_id:str}", "create_stream_key", "Create a stream key", KEYS),
     NotHere(GET, "/stream-keys/room/{room_id:str}", "get_stream_key", "Get a room's stream key", KEYS),
     NotHere(POST, "/stream-keys/room/{room_id:str}/disable", "disable_stream_key", "Disable a stream key", KEYS),
+    NotHere(POST, "/recordings/room/{room_id:str}/start", "start_recording", "Start a browser recording", BROWSER),
+    NotHere(POST, "/recordings/room/{room_id:str}/stop", "stop_recordings", "Stop a room's recordings", BROWSER),
+    NotHere(POST, "/recordings/room/{room_id:str}/pause", "pause_recording", "Pause a room's recording", BROWSER),
+    NotHere(POST, "/recordings/room/{room_id:str}/resume", "resume_recording", "Resume a room's recording", BROWSER),
+    NotHere(POST, "/recordings/{recording_id:str}/stop", "stop_recording", "Stop a browser recording", BROWSER),
     NotHere(POST, "/sip/outbound/trunks", "create_sip_trunk", "Create a SIP trunk", SIP),
     NotHere(POST, "/sip/outbound/trunks/{trunk_id:str}", "update_sip_trunk", "Change a SIP trunk", SIP),
     NotHere(POST, "/sip/outbound/call", "call_by_sip", "Call somebody by SIP", SIP),

@@ -19,6 +19,7 @@ from callboard.cli import (
     endpoints,
     events,
     listen,
+    recordings,
     reference,
     replay,
     serve,
@@ -51,6 +52,7 @@ app.command()(verify.marks)
 app.add_typer(bench.app, name="bench")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(events.app, name="events")
+app.add_typer(recordings.app, name="recordings")
 app.command(hidden=True)(reference.reference)
 
 

@@ -11,11 +11,12 @@ memory, and nowhere written.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import get_args
 from urllib.parse import urlsplit
 
 from callboard.rooms.live import Directory
 from callboard.rooms.models import Room, Template
-from callboard.storage import Bucket, Destination, Folder, SettingsError, Storage
+from callboard.storage import Bucket, Destination, Folder, Scheme, SettingsError, Storage
 from callboard.storage.errors import InvalidKeyError
 from callboard.storage.paths import Place, expand_prefix, start_date
 
@@ -76,6 +77,10 @@ class Depot:
         if storage.uri(key) != path:
             raise SettingsError("presigned_url", path, "neither the room nor its template names this bucket any more")
         return await storage.presigned_url(key, seconds)
+
+    def scheme(self, path: str) -> Scheme:
+        """Of an asset's path."""
+        return next((one for one in get_args(Scheme) if path.startswith(f"{one}://")), self.local.scheme)
 
     async def _found(self, room_id: str, template_id: str) -> tuple[Room, Template]:
         return await self._directory.room(room_id), await self._directory.template(template_id)

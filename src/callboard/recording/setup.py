@@ -28,6 +28,7 @@ from callboard.recording.composite.job import CompositeRecordings, CompositeSett
 from callboard.recording.composite.look import Look
 from callboard.recording.delivery import Delivery, DeliverySettings
 from callboard.recording.depot import Depot
+from callboard.recording.desk import Desk
 from callboard.recording.http import FILES
 from callboard.recording.making import Making
 from callboard.recording.streams import StreamRecordings
@@ -88,6 +89,7 @@ class Recordings:
     workshop: Workshop
     recorder: Recorder
     chat: ChatKeeper
+    desk: Desk
 
     @property
     def local(self) -> Folder:
@@ -110,7 +112,8 @@ class Recordings:
             floor=house.settings.recording.min_free_bytes,
         )
         recorder.makers += [workshop.tracks.make, workshop.streams.make, workshop.composites.make]
-        return cls(workshop, recorder, ChatKeeper(house.ledger, house.ids, recorder.keeps_chat))
+        chat = ChatKeeper(house.ledger, house.ids, recorder.keeps_chat)
+        return cls(workshop, recorder, chat, new_desk(house, workshop))
 
 
 async def open_workshop(house: House, composite: CompositeSettings | None = None) -> Workshop:
@@ -140,6 +143,11 @@ async def open_workshop(house: House, composite: CompositeSettings | None = None
     for part in (delivery, tracks, streams, chats, composites):
         part.register(house.handlers)
     return Workshop(folder, local, depot, delivery, making, tracks, streams, composites)
+
+
+def new_desk(house: House, workshop: Workshop) -> Desk:
+    """What the REST API asks."""
+    return Desk(house.database, house.ledger, workshop.depot, workshop.composites, house.clock)
 
 
 def composite_settings(settings: RecordingSettings) -> CompositeSettings:

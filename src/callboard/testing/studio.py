@@ -83,6 +83,7 @@ class Studio:
         cls, folder: Path, recording: Mapping[str, object] | None = None, composite: CompositeSettings | None = None
     ) -> Studio:
         """A studio in `folder`; `recording` are settings of the section of that name."""
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         clock, ids = SystemClock(), RandomIds()
         section = msgspec.convert({"min_free_bytes": 0, **(recording or {})}, Recording)
         database = open_database(f"sqlite:///{folder / 'studio.db'}")
