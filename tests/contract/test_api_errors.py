@@ -9,17 +9,19 @@ import json
 import logging
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from callboard.api.app import api
 from callboard.clock import NANOSECONDS
 from callboard.database import DatabaseStopped
 from callboard.rooms.store import Store
 
 ABSENT = "5f9edc6ac238215aec2312df"
-PUBLIC = {("GET", "/v2/asyncapi.json")}
-"""Described, and answered without a token: it says nothing that the documentation does not."""
+PUBLIC = {("GET", "/v2/asyncapi.json"), ("POST", "/v2/token")}
+"""Described, and answered without a token: what the documentation says too, and what a room code is exchanged at."""
 
 
 async def test_every_route_asks_for_a_token_before_it_looks_at_anything(rest: Any) -> None:
@@ -202,3 +204,32 @@ async def test_a_page_of_another_origin_may_ask_whether_it_may_send_a_token(rest
     assert answer.headers["access-control-allow-origin"] == "*"
     allowed = answer.headers["access-control-allow-headers"].lower()
     assert "*" in allowed or "authorization" in allowed
+
+
+async def test_pages_of_other_origins_than_the_configured_ones_may_neither_read_nor_ask(rest: Any, serve: Any) -> None:
+    async with serve(api(replace(rest.deps, cors_origins=("https://app.example",)))) as url:
+        rest.url = url
+        for origin, allowed in (
+            ("https://app.example", "https://app.example"),
+            ("https://evil.example", None),
+            ("https://app.example.evil.example", None),
+            ("http://app.example", None),
+            ("null", None),
+        ):
+            asked = {"origin": origin, "access-control-request-method": "GET"}
+            for method in ("GET", "OPTIONS"):
+                answer = await rest.ask(method, "/v2/rooms", headers=asked)
+                assert answer.headers.get("access-control-allow-origin") == allowed, (method, origin)
+                assert "access-control-allow-credentials" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/v2/rooms", "/v2/nothing", f"/v2/rooms/{ABSENT}", "/healthz", "/v2/openapi.json"])
+async def test_no_answer_is_shown_as_a_page_framed_guessed_or_kept(rest: Any, path: str) -> None:
+    for token in (None, ""):
+        headers = (await rest.ask("GET", path, token=token)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
+        assert headers["cache-control"] == "no-store"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert "strict-transport-security" not in headers, "this is not TLS"
+        assert "server" not in headers

@@ -66,6 +66,7 @@ OPERATIONS = {one.operation for one in NOT_HERE} | {
     "export_events",
     "get_asyncapi",
     "create_room_codes",
+    "token_by_room_code",
     "create_room_code",
     "update_room_code",
     "list_room_codes",
@@ -87,7 +88,7 @@ OPERATIONS = {one.operation for one in NOT_HERE} | {
     "readiness",
 }
 
-OPEN = {"health", "readiness", "list_webhook_keys", "get_asyncapi"}
+OPEN = {"health", "readiness", "list_webhook_keys", "get_asyncapi", "token_by_room_code"}
 
 
 def operations(document: dict[str, Any]) -> dict[str, dict[str, Any]]:

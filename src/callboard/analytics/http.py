@@ -9,7 +9,6 @@ keeps its report and sends it again.
 
 from __future__ import annotations
 
-import time
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -19,8 +18,8 @@ from msgspec import Meta, Struct
 
 from callboard.analytics.intake import Analytics
 from callboard.api.bodies import read_body
-from callboard.api.errors import answer
-from callboard.api.rates import Rates, counted_as
+from callboard.api.limits import per_address
+from callboard.api.rates import Rates
 from callboard.auth.tokens import Tokens
 from callboard.errors import NotFound, Unauthorized
 from callboard.rooms.live import LiveRoom, LiveRooms
@@ -28,7 +27,6 @@ from callboard.rooms.reports import Person
 
 PER_SECOND: Final = 2.0
 BURST: Final = 120
-TOO_MANY: Final = 429
 MAX_AGENT: Final = 1024
 
 
@@ -49,14 +47,15 @@ class ClientReport(Struct, frozen=True, kw_only=True):
 
 def report_handler(tokens: Tokens, rooms: LiveRooms, analytics: Analytics) -> HTTPRouteHandler:
     """The one route."""
-    rates = Rates(PER_SECOND, BURST)
 
-    @post("/v2/client/report", status_code=200, include_in_schema=False)
+    @post(
+        "/v2/client/report",
+        status_code=200,
+        include_in_schema=False,
+        guards=[per_address(Rates(PER_SECOND, BURST))],
+    )
     async def report(request: Request[Any, Any, Any]) -> Response[Any]:
         """Raises `Unauthorized`, `Invalid`."""
-        address = request.client.host if request.client else ""
-        if rates.take(counted_as(address), time.monotonic()):
-            return answer(TOO_MANY, "rate limit exceeded", headers={"retry-after": "60"})
         claims = tokens.verify_app_token(request.headers.get("authorization", "").removeprefix("Bearer ").strip())
         try:
             live = await rooms.room(claims.room_id)

@@ -32,6 +32,7 @@ from callboard.api.errors import (
     unavailable,
 )
 from callboard.api.events import events_router
+from callboard.api.headers import safe_headers
 from callboard.api.health import health_handlers
 from callboard.api.idempotency import Answers, Idempotent
 from callboard.api.not_here import not_here_routes
@@ -127,7 +128,12 @@ def api(deps: Deps, handlers: Sequence[ControllerRouterHandler] = ()) -> Litesta
             **dict.fromkeys(DATABASE_FAULTS, unavailable),
             Exception: failed,
         },
-        cors_config=CORSConfig(allow_origins=list(deps.cors_origins), max_age=3600),
+        before_send=[safe_headers],
+        cors_config=CORSConfig(
+            allow_origins=list(deps.cors_origins),
+            expose_headers=["retry-after", "idempotent-replayed"],
+            max_age=3600,
+        ),
         openapi_config=OpenAPIConfig(
             title="Callboard",
             version="2",

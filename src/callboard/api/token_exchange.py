@@ -8,27 +8,27 @@ else. The body is read as JSON whatever its content type says: the official clie
 
 from __future__ import annotations
 
-import time
-from typing import Annotated, Any
+from typing import Annotated
 
-from litestar import Request, Response, post
+from litestar import post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
 from msgspec import Meta, Struct
 
-from callboard.api.bodies import read_body
+from callboard.api.bodies import JsonBody
 from callboard.api.deps import Deps
-from callboard.api.errors import Error, answer
-from callboard.api.rates import Rates, counted_as
-from callboard.api.refusals import RateLimited
+from callboard.api.errors import errors
+from callboard.api.limits import per_address
+from callboard.api.rates import Rates
 
 PER_SECOND = 5.0
 BURST = 60
 """A classroom behind one address comes in at once; guessing codes of 47 bits gets nowhere at this rate."""
-TOO_MANY = 429
+NO_TOKEN = 401
 
 
 class TokenRequest(Struct, frozen=True, kw_only=True):
-    """`user_id` is the customer's own id for whoever joins."""
+    """A room code, and `user_id`: the customer's own id for whoever joins."""
 
     code: str
     user_id: Annotated[str, Meta(max_length=256, pattern=r"^[^\x00]*$")] | None = None
@@ -40,24 +40,21 @@ class TokenResponse(Struct, frozen=True, kw_only=True):
 
 def exchange_handlers(deps: Deps) -> list[HTTPRouteHandler]:
     """The one route."""
-    rates = Rates(PER_SECOND, BURST)
 
     @post(
         "/v2/token",
         status_code=200,
         operation_id="token_by_room_code",
         summary="A token for a room code",
+        responses={code: one for code, one in errors(403, 404, 429).items() if code != NO_TOKEN},
         tags=["Room codes"],
-        include_in_schema=False,
+        dto=JsonBody[TokenRequest],
+        return_dto=None,
+        guards=[per_address(Rates(PER_SECOND, BURST))],
     )
-    async def token_by_room_code(request: Request[Any, Any, Any]) -> TokenResponse | Response[Error]:
-        """Raises `NotFound` for a code that does not exist, `Forbidden` for one that is disabled."""
-        address = request.client.host if request.client else ""
-        if wait := rates.take(counted_as(address), time.monotonic()):
-            limited = RateLimited(wait)
-            return answer(TOO_MANY, limited.message, headers={"retry-after": str(limited.seconds)})
-        wanted = read_body(await request.body(), TokenRequest)
-        code = await deps.codes.usable(wanted.code)
-        return TokenResponse(token=deps.tokens.mint_app_token(code.room_id, code.role, wanted.user_id))
+    async def token_by_room_code(data: JSONBody[TokenRequest]) -> TokenResponse:
+        """Needs no token: the code says who may. 404 for a code that does not exist, 403 for one that is disabled."""
+        code = await deps.codes.usable(data.code)
+        return TokenResponse(token=deps.tokens.mint_app_token(code.room_id, code.role, data.user_id))
 
     return [token_by_room_code]
