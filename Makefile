@@ -44,6 +44,8 @@ histories: $(VENV)/dev.stamp ## 2,000 random histories of deliveries, with crash
 
 bench: $(VENV)/dev.stamp ## Measure delivery and join latency, as ratios (some minutes; needs a quiet machine)
 	$(BIN)/python -m bench.run
+	$(BIN)/python -m bench.against
+	$(BIN)/python -m bench.against tls
 	$(BIN)/python -m bench.fairness
 	$(BIN)/python -m bench.join
 

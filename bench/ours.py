@@ -1,7 +1,8 @@
 """Callboard: commits through `Ledger.commit`, deliveries by the dispatcher. Nothing in it is told that it is measured.
 
-`python -m bench.ours CORE PORT LOG SECRET SECONDS RATE FOLDER`: RATE 0 is as fast as it goes, else so many a second.
-Every commit is one event, durable (SQLite, synchronous FULL, in a file in FOLDER), delivered in order, each attempt
+`python -m bench.ours CORE PORT LOG SECRET SECONDS RATE DATABASE [CA]`: RATE 0 is as fast as it goes, else so many a
+second; with CA, over TLS.
+Every commit is one event, durable (SQLite with synchronous FULL, or PostgreSQL), delivered in order, each attempt
 logged. What happens is made up before the measurement (that is the rooms' work), all that is done with it is not.
 Writes a line `stream seq nanoseconds` per event into LOG, the moment it was known to be durable. Prints one line of
 JSON.
@@ -14,6 +15,7 @@ import gc
 import json
 import random
 import secrets
+import ssl
 import sys
 import time
 from collections import deque
@@ -81,9 +83,11 @@ class Load:
         rooms = [asyncio.create_task(self._room(f"room{number}")) for number in range(PRODUCERS)]
         watch = asyncio.create_task(self._watch())
         await asyncio.sleep(WARM_UP)
+        print("measuring", flush=True)
         meter, before = Meter(), self.delivered()
         await asyncio.sleep(seconds)
         usage, count = meter.read(), self.delivered() - before
+        print("measured", flush=True)
         self._going = False
         self._keeping_up.set()
         watch.cancel()
@@ -98,8 +102,10 @@ class Load:
             number += 1
             await self.commit(f"room{number % PRODUCERS}")
 
+        print("measuring", flush=True)
         meter = Meter()
         await paced(rate, seconds, act)
+        print("measured", flush=True)
         return meter.read(), number
 
     async def drained(self) -> None:
@@ -120,17 +126,19 @@ class Load:
             await asyncio.sleep(0.001)
 
 
-async def main(core: int, port: int, log: Path, secret: str, seconds: float, rate: float, folder: Path) -> None:
+async def main(core: int, port: int, log: Path, secret: str, seconds: float, rate: float, url: str, ca: str) -> None:
     pin(core)
     clock, ids = SystemClock(), RandomIds()
-    database = open_database(f"sqlite:///{folder / 'callboard.db'}")
+    database = open_database(url)
     await database.open()
     ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
+    hook = f"https://localhost:{port}/hook" if ca else f"http://127.0.0.1:{port}/hook"
     endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
     await endpoints.load()
-    await endpoints.create(EndpointRequest(url=f"http://127.0.0.1:{port}/hook", secrets=[secret]))
+    await endpoints.create(EndpointRequest(url=hook, secrets=[secret]))
     settings = Settings(sender=SenderSettings(connections=CONNECTIONS))
-    dispatcher = Dispatcher(database, ledger, endpoints, clock, random.Random(), settings)
+    tls = ssl.create_default_context(cafile=ca) if ca else None
+    dispatcher = Dispatcher(database, ledger, endpoints, clock, random.Random(), settings, tls=tls)
     load = Load(ledger, dispatcher)
     load.make(int((rate or MOST_EVENTS) * (seconds + WARM_UP)))
     await dispatcher.start()
@@ -145,5 +153,5 @@ async def main(core: int, port: int, log: Path, secret: str, seconds: float, rat
 
 
 if __name__ == "__main__":
-    core, port, log, secret, seconds, rate, folder = sys.argv[1:]
-    uvloop.run(main(int(core), int(port), Path(log), secret, float(seconds), float(rate), Path(folder)))
+    core, port, log, secret, seconds, rate, url, *ca = sys.argv[1:]
+    uvloop.run(main(int(core), int(port), Path(log), secret, float(seconds), float(rate), url, "".join(ca)))

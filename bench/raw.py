@@ -1,6 +1,7 @@
 """The limit: signed POSTs through Callboard's sender, and nothing else: no store, no lanes, no log of attempts.
 
-`python -m bench.raw CORE PORT LOG SECRET SECONDS RATE`: RATE 0 is as fast as it goes, else so many a second. With a
+`python -m bench.raw CORE PORT LOG SECRET SECONDS RATE [CA]`: RATE 0 is as fast as it goes, else so many a second; with
+CA, over TLS. With a
 rate it writes a line `stream seq nanoseconds` per POST into LOG, the moment of sending. Prints one line of JSON.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import sys
 import time
 from collections import deque
@@ -104,14 +106,16 @@ async def at_a_rate(pool: Pool[Recorded], source: Given, seconds: float, rate: f
     return {"count": source.count, "wall": usage.wall, "cpu": usage.cpu}
 
 
-async def main(core: int, port: int, log: Path, secret: str, seconds: float, rate: float) -> None:
+async def main(core: int, port: int, log: Path, secret: str, seconds: float, rate: float, ca: str) -> None:
     pin(core)
     endpoint = new_endpoint(
         EndpointRequest(url=f"http://127.0.0.1:{port}/hook", secrets=[secret]), "raw", lambda _: b"", 0
     )
     renderer = Renderer(endpoint)
     source: Endless = Given(renderer) if rate else Endless(renderer)
-    pool: Pool[Recorded] = Pool(Target("127.0.0.1", port, None), source, SenderSettings(connections=CONNECTIONS))
+    tls = ssl.create_default_context(cafile=ca) if ca else None
+    target = Target("localhost" if ca else "127.0.0.1", port, tls)
+    pool: Pool[Recorded] = Pool(target, source, SenderSettings(connections=CONNECTIONS))
     lines = Lines()
     if isinstance(source, Given):
         result = await at_a_rate(pool, source, seconds, rate, lines)
@@ -123,5 +127,5 @@ async def main(core: int, port: int, log: Path, secret: str, seconds: float, rat
 
 
 if __name__ == "__main__":
-    core, port, log, secret, seconds, rate = sys.argv[1:]
-    uvloop.run(main(int(core), int(port), Path(log), secret, float(seconds), float(rate)))
+    core, port, log, secret, seconds, rate, *ca = sys.argv[1:]
+    uvloop.run(main(int(core), int(port), Path(log), secret, float(seconds), float(rate), "".join(ca)))

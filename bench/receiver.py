@@ -1,6 +1,7 @@
 """The receiver of the measurements: as little as can be said to receive webhooks.
 
-`python -m bench.receiver CORE LOG SECRET [awake]` listens on a free port of loopback, prints it, answers every POST
+`python -m bench.receiver CORE LOG SECRET [awake] [CERTIFICATE]` listens on a free port of loopback (over TLS with a
+CERTIFICATE, a file with its key in it), prints the port, answers every POST
 with an empty 200 and writes a line `stream seq nanoseconds` per request into LOG. One signature in 64 is checked. On
 SIGTERM it prints how many requests came and how many of the signatures it checked were wrong, and ends.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import ssl
 import sys
 import time
 from pathlib import Path
@@ -78,13 +80,17 @@ class Conversation(asyncio.Protocol):
         self.body = b""
 
 
-async def main(core: int, path: Path, secret: str, *, awake: bool) -> None:
+async def main(core: int, path: Path, secret: str, *, awake: bool, certificate: str) -> None:
     pin(core)
     log = Log(path, secret)
     loop = asyncio.get_running_loop()
     stopped = asyncio.Event()
     loop.add_signal_handler(signal.SIGTERM, stopped.set)
-    server = await loop.create_server(lambda: Conversation(log), "127.0.0.1", 0, backlog=1024)
+    tls = None
+    if certificate:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+    server = await loop.create_server(lambda: Conversation(log), "127.0.0.1", 0, backlog=1024, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     while awake and not stopped.is_set():
         await asyncio.sleep(0)
@@ -95,5 +101,6 @@ async def main(core: int, path: Path, secret: str, *, awake: bool) -> None:
 
 
 if __name__ == "__main__":
-    core, path, secret, *awake = sys.argv[1:]
-    uvloop.run(main(int(core), Path(path), secret, awake=awake == ["awake"]))
+    core, path, secret, *more = sys.argv[1:]
+    certificate = next((each for each in more if each != "awake"), "")
+    uvloop.run(main(int(core), Path(path), secret, awake="awake" in more, certificate=certificate))

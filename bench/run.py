@@ -119,11 +119,13 @@ def measure(program: str, seconds: float, rate: float) -> Run:
         sent, received = folder / "sent", folder / "received"
         with receiver(received, awake=rate == 0) as port:
             command = [sys.executable, "-m", f"bench.{program}", str(CORE), str(port), str(sent), SECRET]
-            command += [str(seconds), str(rate)] + ([str(folder)] if program == "ours" else [])
+            command += [str(seconds), str(rate)] + (
+                [f"sqlite:///{folder / 'callboard.db'}"] if program == "ours" else []
+            )
             ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=120, check=False)
         if ended.returncode:
             raise Broken(f"bench.{program} ended with {ended.returncode}")
-        said = json.loads(ended.stdout)
+        said = json.loads(ended.stdout.splitlines()[-1])
         verdict = judge(sent, received)
     # Bare posts promise no order, and at full speed they are one and the same event.
     if said["failed"] or verdict.lost or (program == "ours" and not verdict.kept):

@@ -41,6 +41,12 @@ class PostgresqlCluster:
         self._server: subprocess.Popen[bytes] | None = None
         self._databases = 0
 
+    @property
+    def pid(self) -> int:
+        """The server's first process."""
+        assert self._server is not None
+        return self._server.pid
+
     def url(self, database: str = "postgres") -> str:
         """Where a database of the cluster is."""
         return f"postgresql://postgres:{self._password}@127.0.0.1:{self._port}/{database}"
