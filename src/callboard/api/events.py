@@ -24,7 +24,7 @@ from callboard.api.errors import errors
 from callboard.api.event_filters import wanted_events
 from callboard.errors import Invalid, NotFound
 from callboard.events import timestamps
-from callboard.ledger import Changes, Filter, Recorded
+from callboard.ledger import Changes, Filter, Ledger, Recorded
 from callboard.rooms.store import FOREVER
 from callboard.webhooks.attempts import without_answers
 
@@ -107,8 +107,9 @@ def _resumed(after: int, last: str) -> int:
     return int(last)
 
 
-async def _export(deps: Deps, after: int, upto: int, wanted: Filter) -> AsyncGenerator[bytes, None]:
-    while found := await deps.ledger.read(after, _EXPORT_PAGE, wanted):
+async def exported(ledger: Ledger, after: int, upto: int, wanted: Filter) -> AsyncGenerator[bytes, None]:
+    """The events from one position to another as NDJSON, a page at a time."""
+    while found := await ledger.read(after, _EXPORT_PAGE, wanted):
         page = [one for one in found if one.position <= upto]
         yield b"".join(msgspec.json.encode(shown(one)) + b"\n" for one in page)
         after = found[-1].position
@@ -168,7 +169,7 @@ def events_router(deps: Deps) -> Router:
         line was cut off: the `position` of its last whole line is `after` of the rest.
         """
         start = await checked(deps, "after", after)
-        pieces = _export(deps, start, await deps.ledger.newest(), wanted)
+        pieces = exported(deps.ledger, start, await deps.ledger.newest(), wanted)
         headers = {"content-disposition": 'attachment; filename="events.ndjson"', "cache-control": "no-store"}
         return Stream(deps.streams.counted(pieces), media_type="application/x-ndjson", headers=headers)
 

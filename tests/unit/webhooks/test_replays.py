@@ -265,6 +265,25 @@ async def test_an_endpoint_that_does_not_work_makes_the_replay_wait_and_costs_fe
     assert ids(home.receiver.accepted) == ids(events[3:])
 
 
+@pytest.mark.parametrize("what", ["paused", "enabled"])
+async def test_a_replay_waits_while_its_endpoint_is_paused_or_disabled(home: Home, what: str) -> None:
+    events = await home.events(3)
+    endpoint = await home.endpoint()
+    stop = {"paused": True} if what == "paused" else {"enabled": False}
+    await home.endpoints.update(endpoint.id, EndpointRequest(**stop))  # type: ignore[arg-type]
+    service = await home.service()
+    view, _ = await service.desk.start(home.wanted(status=Status.ALL, endpoint_id=endpoint.id), "d")
+    async with asyncio.timeout(10):
+        while not (part := (await service.desk.view(view.replay.id)).parts[0]).message:
+            await asyncio.sleep(0.02)
+    said = "paused" if what == "paused" else "not enabled"
+    assert (part.message, part.ended_at) == (f"waiting: the endpoint is {said}", 0)
+    again = {name: not value for name, value in stop.items()}
+    await home.endpoints.update(endpoint.id, EndpointRequest(**again))  # type: ignore[arg-type]
+    assert (await home.ended(service, view.replay.id)).status == "completed"
+    assert ids(home.receiver.deliveries) == ids(events)
+
+
 async def test_the_same_words_while_it_runs_are_the_same_replay_and_afterwards_another(home: Home) -> None:
     await home.events(30)
     await home.endpoint()

@@ -86,11 +86,13 @@ class Work:
 
     async def _perform(self, run: Run, task: Task) -> Result:
         replay, part = await self._found(task)
-        if part.total == NOT_CHOSEN:
-            part = await self._choose(run, replay, part)
         journey = _Journey(self, run, replay, part)
         try:
             part = await journey.to_the_end()
+        except JobError as error:
+            if not error.final:
+                await journey.wait_for(error.message)
+            raise
         finally:
             await journey.close()
         return Result(self._end(part, State.DONE))
@@ -112,7 +114,8 @@ class Work:
         own = await self._database.fetch("replay_part", replay_id=task.replay_id, endpoint_id=task.endpoint_id)
         return replay_of(rows[0]), part_of(own[0])
 
-    async def _choose(self, run: Run, replay: Replay, part: Part) -> Part:
+    async def choose(self, run: Run, replay: Replay, part: Part) -> Part:
+        """The part, once it is settled which events there are. Raises `JobError`."""
         endpoint = self.endpoint(part.endpoint_id)
         positions = await choosing.chosen_positions(self._database, self._ledger, replay, endpoint)
         rows = list(choosing.chunks(replay.id, endpoint.id, positions))
@@ -128,7 +131,9 @@ class Work:
         if endpoint is None:
             raise JobError("endpoint_deleted", "the endpoint was deleted", final=True)
         if not endpoint.enabled:
-            raise JobError("endpoint_disabled", "the endpoint is not enabled: the replay waits until it is")
+            raise JobError("endpoint_disabled", "the endpoint is not enabled")
+        if endpoint.paused:
+            raise JobError("endpoint_paused", "the endpoint is paused")
         return endpoint
 
     async def event_at(self, position: int) -> Recorded | None:
@@ -163,6 +168,8 @@ class _Journey:
 
     async def to_the_end(self) -> Part:
         """Raises `JobError` when the endpoint cannot be delivered to."""
+        if self._part.total == NOT_CHOSEN:
+            self._part = await self._work.choose(self._run, self._replay, self._part)
         while self._part.next < self._part.total:
             position = await self._position(self._part.next)
             event = await self._work.event_at(position)
@@ -172,6 +179,10 @@ class _Journey:
                 await self._deliver(event)
             self._run.progress(self._part.next / self._part.total)
         return self._part
+
+    async def wait_for(self, what: str) -> None:
+        """Say what the replay waits for."""
+        await self._step(self._part._replace(message=f"waiting: {what}"))
 
     async def _position(self, number: int) -> int:
         chunk, place = divmod(number, choosing.CHUNK)
@@ -206,7 +217,7 @@ class _Journey:
                     await asyncio.sleep(delay)
                 case Step.DOWN | Step.GONE:
                     message = f"the endpoint does not work ({sent.failure})"
-                    await self._step(self._part._replace(message=f"waiting: {message}"), row, head)
+                    await self._run.commit(Changes(rows=(row, head)))
                     raise JobError("endpoint_down", message, final=step is Step.GONE)
 
     async def _step(self, part: Part, *rows: Put | Delete) -> None:
