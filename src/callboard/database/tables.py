@@ -481,6 +481,14 @@ REPLAY_CHUNK = _table(
 )
 """Some of the events of such a part, in order: `positions` is a JSON array."""
 
+REPLAY_GATE = _table(
+    "replay_gate",
+    1,
+    id=BIGINT,
+    fence=BIGINT,
+)
+"""One row, 0: starts of replays are guarded by its fence, so that none overlooks another."""
+
 EVENT = _table(
     "event",
     1,
@@ -525,6 +533,6 @@ TABLES = (
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
     *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT, RECORDING, RECORDING_ASSET, CHAT_MESSAGE),
-    *(REPLAY, REPLAY_PART, REPLAY_CHUNK),
+    *(REPLAY, REPLAY_PART, REPLAY_CHUNK, REPLAY_GATE),
 )
 """All of the above."""

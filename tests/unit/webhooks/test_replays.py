@@ -297,6 +297,18 @@ async def test_the_same_words_while_it_runs_are_the_same_replay_and_afterwards_a
     assert other.replay.id != first.replay.id
 
 
+async def test_asked_of_several_nodes_at_once_it_is_started_once(home: Home) -> None:
+    await home.events(3)
+    await home.endpoint()
+    services = [await home.service() for _ in range(3)]
+    wanted = home.wanted(status=Status.ALL)
+    answers = await asyncio.gather(*(service.desk.start(wanted, "same") for service in services * 2))
+    assert len({view.replay.id for view, _ in answers}) == 1
+    assert [new for _, new in answers].count(True) == 1
+    others = await asyncio.gather(*(service.desk.start(wanted, str(n)) for n, service in enumerate(services)))
+    assert all(new for _, new in others)
+
+
 async def test_no_more_than_the_set_rate_is_sent(home: Home) -> None:
     await home.events(11)
     await home.endpoint()

@@ -8,6 +8,11 @@ SELECT id, digest, document, upto, created_at
 FROM replay
 WHERE id = :id
 
+-- name: replay_gate
+SELECT fence
+FROM replay_gate
+WHERE id = 0
+
 -- name: replay_page
 SELECT id, digest, document, upto, created_at
 FROM replay

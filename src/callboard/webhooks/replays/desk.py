@@ -3,18 +3,19 @@
 Owns: `Desk`.
 
 Always holds: a replay, its parts and the jobs that do them are one commit. While a replay runs, asking for the same one
-again starts no other. Raises `callboard.errors` refusals, which change nothing, and what `Database.fetch` and
-`Ledger.commit` raise.
+again starts no other, whichever node is asked. Raises `callboard.errors` refusals, which change nothing, and what
+`Database.fetch` and `Ledger.commit` raise.
 """
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from callboard.clock import Clock, Ids
-from callboard.database import Database
+from callboard.database import Database, Guard, GuardFailed, Put
+from callboard.database.tables import REPLAY_GATE
 from callboard.errors import Conflict, Invalid, NotFound
 from callboard.jobs import Office, new_job
 from callboard.jobs.job import stored as job_stored
@@ -69,7 +70,6 @@ class Desk:
         self._clock = clock
         self._ids = ids
         self._account_id = account_id
-        self._starting = asyncio.Lock()
 
     async def start(self, wanted: Wanted, digest: str) -> tuple[View, bool]:
         """The replay that was asked for, and whether it is new.
@@ -77,15 +77,22 @@ class Desk:
         `digest` is that of what was said (`filters.digest`). Raises `Invalid` if there is no endpoint to replay to,
         `NotFound` for an endpoint or an event that there is not, `Conflict` when `MOST_OPEN` replays run.
         """
-        async with self._starting:
-            running = await self._database.fetch("open_replays")
-            for replay_id, other in running:
-                if other == digest:
-                    return await self.view(str(replay_id)), False
-            if len(running) >= MOST_OPEN:
-                raise Conflict("too many replays", (f"{MOST_OPEN} run already: wait for one to end, or cancel it",))
-            await self._check_events(wanted)
-            return await self._begin(wanted, digest), True
+        await self._check_events(wanted)
+        while True:
+            with suppress(GuardFailed):  # another one was started meanwhile, maybe the same: look again
+                return await self._start(wanted, digest)
+
+    async def _start(self, wanted: Wanted, digest: str) -> tuple[View, bool]:
+        """Raises `GuardFailed` if another one was started meanwhile."""
+        ((fence,),) = await self._database.fetch("replay_gate")
+        assert isinstance(fence, int)
+        running = await self._database.fetch("open_replays")
+        for replay_id, other in running:
+            if other == digest:
+                return await self.view(str(replay_id)), False
+        if len(running) >= MOST_OPEN:
+            raise Conflict("too many replays", (f"{MOST_OPEN} run already: wait for one to end, or cancel it",))
+        return await self._begin(wanted, digest, fence), True
 
     async def view(self, replay_id: str) -> View:
         """Raises `NotFound`."""
@@ -111,11 +118,11 @@ class Desk:
         rows = await self._database.fetch("replay_parts", replay_id=replay.id)
         return View(replay, [part_of(row) for row in rows])
 
-    async def _begin(self, wanted: Wanted, digest: str) -> View:
+    async def _begin(self, wanted: Wanted, digest: str, fence: int) -> View:
         now = self._clock.now()
         replay_id = f"webhook-replay-{self._account_id}-{self._ids.uuid()[:8]}"
         if await self._database.fetch("replay_by_id", id=replay_id):
-            return await self._begin(wanted, digest)
+            return await self._begin(wanted, digest, fence)
         replay = Replay(replay_id, digest, wanted, await self._ledger.newest(), now)
         own, jobs = [], []
         for endpoint in self._chosen(wanted):
@@ -123,8 +130,10 @@ class Desk:
             job = new_job(KIND, task, now=now, ids=self._ids, subject=replay_id)
             own.append(parts.new(replay_id, endpoint.id, job.id))
             jobs.append(job_stored(job))
-        rows = (filters.stored(replay), *map(parts.stored, own), *jobs)
-        await self._ledger.commit(Changes(rows=rows))
+        gate = Put(REPLAY_GATE, (0, fence + 1))
+        rows = (filters.stored(replay), *map(parts.stored, own), *jobs, gate)
+        guard = Guard(REPLAY_GATE, (0,), "fence", fence)
+        await self._ledger.commit(Changes(rows=rows, guards=(guard,)))
         return View(replay, own)
 
     def _chosen(self, wanted: Wanted) -> list[Endpoint]:
