@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import pytest
+import uvicorn
 
+from callboard.api.app import api
 from callboard.clock import NANOSECONDS
 from callboard.events import SessionCloseSuccess, SessionOpenSuccess, timestamps
 from callboard.ledger import Changes, Fact, Recorded
+from callboard.process import HttpServer
 
 ROOMS = ("5f9edc6ac238215aec2312d0", "5f9edc6ac238215aec2312d1")
 SESSIONS = ("610f81ee870dde099a249940", "610f81ee870dde099a249941")
@@ -312,3 +316,19 @@ async def test_an_expunged_event_stays_where_it_is_and_says_no_more_of_anybody(
     async with streaming(rest, after=before.position - 1) as stream:
         assert json.loads((await stream.event())["data"]) == bare
     assert (await rest.post("/v2/events/nobody/expunge", status=404))["message"] == "event not found"
+
+
+async def test_a_stream_does_not_keep_the_server_from_stopping(rest: Any) -> None:
+    config = uvicorn.Config(api(rest.deps), lifespan="off", log_config=None, loop="none", timeout_graceful_shutdown=60)
+    config.load()
+    server = HttpServer(config, rest.deps.streams.stop)
+    server.lifespan = config.lifespan_class(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        await server.startup(sockets=[listening])
+        rest.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        async with streaming(rest) as stream, asyncio.timeout(10):
+            await stream.response.content.readline()
+            stopping = asyncio.create_task(server.shutdown(sockets=[listening]))
+            with pytest.raises(EOFError):
+                await stream.event()
+            await stopping
