@@ -288,6 +288,11 @@ class Browser:
 
 @pytest.fixture(scope="session")
 def bundle() -> None:
+    """What pages need is there."""
+    bundle_once()
+
+
+def bundle_once() -> None:
     """The packages of package-lock.json, installed once per lock file, and the page's bundle."""
     lock = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
     stamp = HERE / "node_modules" / ".callboard-lock"
@@ -326,10 +331,15 @@ async def started_browser(program: str, driver: str) -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def _chromium(bundle: None) -> AsyncIterator[Browser]:
+    async with started_browser(chromium(), "driver.mjs") as browser:
+        yield browser
+
+
+def chromium() -> str:
+    """Where Chromium is."""
     program = next(filter(None, map(shutil.which, CHROMIUM)), None)
     assert program is not None, f"Chromium is not installed (looked for {', '.join(CHROMIUM)})"
-    async with started_browser(program, "driver.mjs") as browser:
-        yield browser
+    return program
 
 
 @pytest_asyncio.fixture(loop_scope="session")

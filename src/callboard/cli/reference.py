@@ -13,6 +13,7 @@ from rich.console import Console
 
 from callboard.api import reference as rest
 from callboard.metrics import names
+from callboard.signaling import reference as signalling
 from callboard.webhooks import failures_explained
 
 
@@ -22,6 +23,7 @@ def reference_pages() -> dict[str, str]:
         f"webhooks/{failures_explained.PAGE}": failures_explained.page(),
         names.PAGE: names.page(),
         rest.PAGE: rest.page(),
+        signalling.PAGE: signalling.page(),
     }
 
 

@@ -42,23 +42,26 @@ CODES: Final[Mapping[type[Refusal], int]] = MappingProxyType(
 
 
 class Method(NamedTuple):
+    """`needs`: the permission of the caller's role without which the handler refuses (403), "" for none."""
+
     params: type[Any]
     handler: Callable[[Call, Any], Awaitable[object]]
+    needs: str = ""
 
 
 METHODS: Final[Mapping[str, Method]] = MappingProxyType(
     {
         "join": Method(membership.Join, membership.join),
         "leave": Method(Nothing, membership.leave),
-        "peer-leave-request": Method(membership.RemovePeer, membership.remove_peer),
-        "end-room": Method(membership.EndRoom, membership.end_room),
+        "peer-leave-request": Method(membership.RemovePeer, membership.remove_peer, "removeOthers"),
+        "end-room": Method(membership.EndRoom, membership.end_room, "endRoom"),
         "offer": Method(media.Offer, media.offer),
         "answer": Method(media.SubscribeAnswer, media.answer),
         "trickle": Method(media.Trickle, media.trickle),
         "track-update": Method(media.TrackUpdate, media.track_update),
-        "track-update-request": Method(media.TrackUpdateRequest, media.track_update_request),
-        "change-track-mute-state-request": Method(media.MuteRequest, media.change_mute_state),
-        "role-change-request": Method(roles.RoleChangeRequest, roles.request),
+        "track-update-request": Method(media.TrackUpdateRequest, media.track_update_request, "mute or unmute"),
+        "change-track-mute-state-request": Method(media.MuteRequest, media.change_mute_state, "mute or unmute"),
+        "role-change-request": Method(roles.RoleChangeRequest, roles.request, "changeRole"),
         "role-change": Method(roles.RoleChange, roles.accept),
         "peer-update": Method(peers.PeerUpdate, peers.update),
         "get-peer": Method(peers.GetPeer, peers.get),
@@ -67,23 +70,23 @@ METHODS: Final[Mapping[str, Method]] = MappingProxyType(
         "peer-name-search": Method(search.PeerNameSearch, search.by_name),
         "group-join": Method(groups.OwnGroup, groups.join),
         "group-leave": Method(groups.OwnGroup, groups.leave),
-        "group-add": Method(groups.PeerGroup, groups.add),
-        "group-remove": Method(groups.PeerGroup, groups.remove),
+        "group-add": Method(groups.PeerGroup, groups.add, "changeRole"),
+        "group-remove": Method(groups.PeerGroup, groups.remove, "changeRole (for others)"),
         "broadcast": Method(messages.Broadcast, messages.broadcast),
         "set-metadata": Method(metadata.SetMetadata, metadata.store),
         "get-metadata": Method(metadata.GetMetadata, metadata.get),
         "listen-metadata-change": Method(metadata.Listen, metadata.listen),
-        "poll-info-set": Method(polls.PollInfoSet, polls.set_info),
-        "poll-info-get": Method(polls.PollId, polls.get_info),
-        "poll-questions-set": Method(polls.QuestionsSet, polls.set_questions),
-        "poll-questions-get": Method(polls.Page, polls.get_questions),
-        "poll-start": Method(polls.PollId, polls.start),
-        "poll-stop": Method(polls.PollId, polls.stop),
-        "poll-response": Method(polls.Responses, polls.respond),
-        "poll-responses": Method(polls.Page, polls.responses),
-        "poll-list": Method(polls.PollList, polls.listed),
-        "poll-result": Method(polls.PollId, polls.result),
-        "poll-leaderboard": Method(polls.Leaderboard, polls.leaders),
+        "poll-info-set": Method(polls.PollInfoSet, polls.set_info, "pollWrite"),
+        "poll-info-get": Method(polls.PollId, polls.get_info, "pollRead"),
+        "poll-questions-set": Method(polls.QuestionsSet, polls.set_questions, "pollWrite"),
+        "poll-questions-get": Method(polls.Page, polls.get_questions, "pollRead"),
+        "poll-start": Method(polls.PollId, polls.start, "pollWrite"),
+        "poll-stop": Method(polls.PollId, polls.stop, "pollWrite"),
+        "poll-response": Method(polls.Responses, polls.respond, "pollRead"),
+        "poll-responses": Method(polls.Page, polls.responses, "pollRead"),
+        "poll-list": Method(polls.PollList, polls.listed, "pollRead"),
+        "poll-result": Method(polls.PollId, polls.result, "pollRead"),
+        "poll-leaderboard": Method(polls.Leaderboard, polls.leaders, "pollRead"),
         "analytics": Method(analytics.Report, analytics.report),
         **dict.fromkeys(later.NOT_HERE, Method(Nothing, later.refuse)),
     }
