@@ -155,3 +155,13 @@ async def test_items_of_lists_are_described_as_what_they_are(rest: Any) -> None:
     layers = schemas["SimulcastLayers"]["properties"]["layers"]
     assert layers["items"] == {"$ref": "#/components/schemas/SimulcastLayer"}
     assert "{}]" not in json.dumps(schemas).replace(" ", "")
+
+
+async def test_every_post_with_a_token_may_be_sent_twice_and_says_so(rest: Any) -> None:
+    paths = (await rest.get("/v2/openapi.json"))["paths"]
+    posts = {path: one["post"] for path, one in paths.items() if "post" in one and path != "/v2/token"}
+    assert len(posts) > 25
+    for path, operation in posts.items():
+        named = [one["name"] for one in operation["parameters"] if one["in"] == "header"]
+        assert named == ["Idempotency-Key"], path
+        assert {"409", "422"} <= set(operation["responses"]), path

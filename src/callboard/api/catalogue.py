@@ -1,6 +1,6 @@
 """The events in the descriptions that the server gives of itself: OpenAPI's `webhooks`, and AsyncAPI.
 
-Owns: `mended`, `WithWebhooks`, `catalogue_handlers`. Both documents are made of the models in `events/`, once.
+Owns: `WithWebhooks`, `catalogue_handlers`. Both documents are made of the models in `events/`, once.
 """
 
 from __future__ import annotations
@@ -11,24 +11,9 @@ from litestar import MediaType, Request, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from callboard.api.description import completed
 from callboard.events.asyncapi import asyncapi
 from callboard.events.openapi import with_webhooks
-
-
-def mended(schema: Any) -> Any:
-    """The document, or a part of it, with the items of `tuple[X, ...]` described as X.
-
-    Litestar describes those that have a length as "either X or anything, but not both": nothing would ever be valid.
-    """
-    if isinstance(schema, list):
-        return [mended(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    match schema.get("oneOf"):
-        case [one, {**nothing}] if not nothing:
-            return mended(one)
-        case _:
-            return {name: mended(value) for name, value in schema.items()}
 
 
 class WithWebhooks(JsonRenderPlugin):
@@ -41,7 +26,7 @@ class WithWebhooks(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The document as JSON."""
         if not self._document:
-            self._document = with_webhooks(mended(openapi_schema))
+            self._document = with_webhooks(completed(openapi_schema))
         return self.render_json(request, self._document)
 
 

@@ -10,8 +10,8 @@ from http import HTTPStatus
 from typing import Any, Final
 
 from callboard.api.app import api
-from callboard.api.catalogue import mended
 from callboard.api.deps import Deps
+from callboard.api.description import completed
 
 PAGE: Final = "rest.md"
 METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -85,8 +85,7 @@ def described() -> dict[str, Any]:
     parts: dict[str, Any] = {
         field.name: Nobody() for field in fields(Deps) if field.default is MISSING and field.default_factory is MISSING
     }
-    document: dict[str, Any] = mended(api(Deps(**parts)).openapi_schema.to_schema())
-    return document
+    return completed(api(Deps(**parts)).openapi_schema.to_schema())
 
 
 def table(document: dict[str, Any]) -> str:
