@@ -185,6 +185,10 @@ async def test_recordings_are_an_array_of_one(rest: Any, path: str) -> None:
         ({}, "must be a list, each an object with name"),
         ([RECORDING | {"role": "x"}], "recordings[0].role: must be a role of this template; x is none"),
         ([{"name": "a"}], "[0].role: is required"),
+        (
+            [RECORDING | {"compositeRecording": {"customComposite": {"enabled": True, "width": 640}}}],
+            "recordings[0].compositeRecording.customComposite: width and height must be 0",
+        ),
         ([RECORDING | {"trackRecording": {"enabled": 1}}], "[0].trackRecording.enabled: must be true or false"),
     ],
 )

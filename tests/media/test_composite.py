@@ -10,16 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from callboard.jobs.process import run_process
 from callboard.recording.composite.compose import Composed, Composer
 from callboard.recording.composite.look import Look
 from callboard.recording.composite.plan import Plan, plan_of
+from callboard.recording.composite.sound import MOST_INPUTS
+from callboard.recording.timeline import Piece
 from callboard.recording.truth import decode
 from callboard.recording.truth.report import Expected, Publisher, Report
 from callboard.recording.truth.verify import verify_file
-from callboard.testing.clips import Clips, ffmpeg, published, session
+from callboard.testing.clips import OPUS, Clips, ffmpeg, published, session
 
 pytestmark = pytest.mark.media
 
@@ -143,8 +146,8 @@ def test_a_muted_camera_and_somebody_without_one_are_tiles_with_their_names(made
 def test_a_shared_screen_takes_most_of_the_picture_and_the_others_are_beside_it(made: Made) -> None:
     scene = next(scene for chunk in made.plan.chunks for scene in chunk.scenes if scene.first <= 8 * 25 < scene.last)
     names: Mapping[str, int] = {tile.name: tile.box.width for tile in scene.tiles}
-    assert names["Dan (screen)"] > 3 * names["Ann"]
-    assert list(names) == ["Dan (screen)", "Ann", "Cat", "Ben", "Dan"]
+    assert names["Screen: Dan"] > 3 * names["Ann"]
+    assert list(names) == ["Screen: Dan", "Ann", "Cat", "Ben", "Dan"]
 
 
 def test_a_player_can_start_before_it_has_all_and_can_seek(made: Made) -> None:
@@ -159,3 +162,20 @@ def region(file: str, instant: float, box: tuple[int, int, int, int], folder: Pa
     crop = f"crop={width}:{height}:{x}:{y},format=yuv420p,extractplanes=y"
     ffmpeg("-ss", str(instant), "-i", file, "-frames:v", "1", "-vf", crop, "-f", "rawvideo", raw)
     return raw.read_bytes()
+
+
+def test_more_people_than_files_that_are_open_at_once_are_all_heard(tmp_path: Path) -> None:
+    """Two who speak among thirty: their sound is mixed in parts, and is where it would be otherwise."""
+    clips = Clips(tmp_path)
+    spoken = {who: clips.audio(who, (0.5, 4.0)) for who in (1, 2)}
+    silence = tmp_path / "silence.webm"
+    ffmpeg("-f", "lavfi", "-i", "anullsrc=d=4:r=48000:cl=mono", *OPUS, silence)
+    piece = Piece(file=str(silence), codec="opus", start=0.0, duration=4.0)
+    quiet = [msgspec.structs.replace(spoken[1], peer_id=f"q{n}", pieces=(piece,)) for n in range(28)]
+    plan = plan_of(session([spoken[1], *quiet, spoken[2]], [], 4.0), LOOK)
+    assert len(plan.chunks[0].mix.clips) > MOST_INPUTS
+    composed = compose(plan, tmp_path)
+    everybody = (published(1, spoken[1]), published(2, spoken[2]))
+    report = verify_file(Path(composed.file), Expected(starts_at=0.0, published=everybody))
+    assert [failure for failure in report.failures if "has a picture" not in failure] == []
+    assert not list(Path(composed.file).parent.glob("part-*"))

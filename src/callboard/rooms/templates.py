@@ -35,6 +35,8 @@ from callboard.rooms.shapes import Camel, RoleName
 
 DEFAULT_NAME: Final = "default"
 MAX_DEPTH: Final = 32
+LEAST_COMPOSED: Final = 240
+"""Pixels of a side of composed recordings."""
 MASK: Final = "********"
 """What a response shows instead of a secret. Sent back, it means: as it was."""
 
@@ -141,6 +143,10 @@ def _recording_problems(template: Template) -> Iterator[str]:
         composite = recording.composite_recording.browser_composite
         place = f"recordings[{index}].compositeRecording.browserComposite"
         yield from resolution_problems(place, composite.width, composite.height)
+        custom = recording.composite_recording.custom_composite
+        if (custom.width or custom.height) and min(custom.width, custom.height) < LEAST_COMPOSED:
+            place = f"recordings[{index}].compositeRecording.customComposite"
+            yield f"{place}: width and height must be 0 (as the server is set), or both {LEAST_COMPOSED} to 1920"
 
 
 def require_shallow(name: str, value: object) -> None:

@@ -107,14 +107,14 @@ def test_a_screen_that_is_away_for_a_moment_keeps_its_place() -> None:
     line = timeline(track("ann", "video", (0, 4), (7, 10), (20, 22), source="screen"), stays={"ann": (0, 30)})
     (_, screen) = figures_of(line)
     assert list(screen.spans) == [(0, 10), (20, 22)]
-    assert screen.name == "Ann (screen)"
+    assert screen.name == "Screen: Ann"
 
 
 def test_the_newest_screen_is_the_large_one() -> None:
     line = timeline(track("ann", "video", (0, 10), source="screen"), track("ben", "video", (5, 10), source="screen"))
     first, second = scenes(plan_of(line, Look()))
-    assert names(first) == ["Ann (screen)", "Ann"]
-    assert names(second)[:2] == ["Ben (screen)", "Ann (screen)"]
+    assert names(first) == ["Screen: Ann", "Ann"]
+    assert names(second)[:2] == ["Screen: Ben", "Screen: Ann"]
 
 
 def test_with_more_people_than_places_those_who_show_something_come_first_and_the_others_are_counted() -> None:

@@ -96,7 +96,7 @@ def _screen(track: PlacedTrack, name: str) -> Figure:
     bridged = union((start, end + BRIDGED) for start, end in map(_span, clips))
     return Figure(
         key=f"{track.peer_id} {track.track_id}",
-        name=f"{name or 'Guest'} ({track.source})",
+        name=f"{track.source.capitalize()}: {name or 'Guest'}",
         kind="screen",
         spans=tuple((start, end - BRIDGED) for start, end in bridged),
         clips=tuple(clips),
