@@ -35,6 +35,11 @@ class Forgetting:
         self._every = settings.every_seconds
         self._task: asyncio.Task[None] | None = None
 
+    def deleted(self) -> dict[str, int]:
+        """How many rows went since the start, by what they were; of the events, how many were `expired`."""
+        events = self.events.deleted
+        return {"events": events.events, "expired": events.expired, "attempts": self.attempts.deleted}
+
     def start(self) -> None:
         """Look for the first time in a minute."""
         self._task = asyncio.get_running_loop().create_task(self._always(), name="callboard-forgetting")

@@ -10,11 +10,13 @@ from jsonschema.exceptions import ValidationError
 
 from callboard.clock import NANOSECONDS
 from callboard.events import CATALOGUE, encode, sample, seconds
-from callboard.events.docs_delivery import ANSWERS, HEADERS
+from callboard.events.docs_delivery import ANSWERS, HEADERS, SOMETIMES
 from callboard.events.openapi import with_webhooks
 from callboard.ledger import Recorded
+from callboard.webhooks import parking, request
 from callboard.webhooks.endpoint import EndpointRequest, new_endpoint
 from callboard.webhooks.failures import failure_of_status
+from callboard.webhooks.replays import work
 from callboard.webhooks.request import Renderer
 
 NOW = 1_736_935_509 * NANOSECONDS
@@ -67,6 +69,13 @@ def request_as_sent() -> dict[str, str]:
 def test_the_headers_described_are_those_that_are_sent() -> None:
     usual = {"host", "user-agent", "accept-encoding", "content-type", "content-length"}
     assert request_as_sent().keys() - usual == {header.name for header in HEADERS}
+
+
+def test_the_headers_that_are_sent_sometimes_are_those_described() -> None:
+    names = (parking.HEADER, work.HEADER.partition(b":")[0], request.TEST_HEADER.partition(b":")[0])
+    assert [header.name for header in SOMETIMES] == [name.decode() for name in names]
+    for header in SOMETIMES:
+        Draft202012Validator(header.schema).validate(header.example)
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda header: header.name)

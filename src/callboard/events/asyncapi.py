@@ -9,7 +9,7 @@ from typing import Any
 
 from callboard import __version__
 from callboard.events.catalogue import CATALOGUE
-from callboard.events.docs_delivery import HEADERS
+from callboard.events.docs_delivery import HEADERS, SOMETIMES
 from callboard.events.docs_guide import GUIDES
 from callboard.events.docs_text import first_sentence, said
 from callboard.events.openapi import component_schemas
@@ -93,7 +93,7 @@ def _headers() -> dict[str, Any]:
         "description": "The headers of a delivery (Standard Webhooks 1.0.0).",
         "properties": {
             header.name: {**header.schema, "description": header.says, "examples": [header.example]}
-            for header in HEADERS
+            for header in (*HEADERS, *SOMETIMES)
         },
         "required": [header.name for header in HEADERS],
     }

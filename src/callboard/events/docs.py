@@ -13,7 +13,7 @@ from typing import Any
 
 from callboard.events.catalogue import CATALOGUE
 from callboard.events.docs_contradictions import CONTRADICTIONS
-from callboard.events.docs_delivery import ANSWERS, HEADERS
+from callboard.events.docs_delivery import ANSWERS, HEADERS, SOMETIMES
 from callboard.events.docs_guide import GUIDES
 from callboard.events.docs_text import first_sentence, plain, said
 from callboard.events.schema import json_schema, sample
@@ -51,7 +51,7 @@ def _index() -> str:
         'Nothing is ever null: what is unknown is `""`, `0`, `[]` or the zero time `0001-01-01T00:00:00Z`. Expect keys'
         " that are not in these tables: they may be added, and none is taken away.",
         "## The request\n\nA `POST` with the event as its body and, beside the headers that the endpoint was given:\n\n"
-        + _table(("header", "what it says"), ((f"`{each.name}`", each.says) for each in HEADERS)),
+        + _table(("header", "what it says"), ((f"`{each.name}`", each.says) for each in (*HEADERS, *SOMETIMES))),
         "What your answer means:\n\n"
         + _table(("status", "what Callboard does"), ((_status(each.status), each.says) for each in ANSWERS)),
     ]

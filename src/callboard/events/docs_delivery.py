@@ -1,7 +1,7 @@
 """What carries an event besides its body: the headers of a delivery, and what is made of the answer. Pure data, for the
 documents.
 
-Owns: `HEADERS`, `ANSWERS`. Always holds: a test compares both with what `webhooks/` sends and does.
+Owns: `HEADERS`, `SOMETIMES`, `ANSWERS`. Always holds: a test compares both with what `webhooks/` sends and does.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A header of every delivery: its name in lower case, JSON Schema of its value, what it says, an example."""
+    """A header of a delivery: its name in lower case, JSON Schema of its value, what it says, an example."""
 
     name: str
     schema: dict[str, Any]
@@ -54,6 +54,28 @@ HEADERS: Final = (
         "7",
     ),
 )
+
+SOMETIMES: Final = (
+    Header(
+        "callboard-gap",
+        {"type": "string"},
+        "Only behind events of the stream that were given up: their places, separated by commas. Not signed.",
+        "5,6",
+    ),
+    Header(
+        "callboard-replay",
+        {"type": "string"},
+        "Only in a replay, whose body has `is_replay`: which one it belongs to. Not signed.",
+        "webhook-replay-65a000000000000000000000-a1b2c3d4",
+    ),
+    Header(
+        "callboard-test",
+        {"type": "string", "const": "true"},
+        "Only of what did not happen: a test event, whose body has `is_test`. Not signed.",
+        "true",
+    ),
+)
+"""Headers of some deliveries."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from callboard.events.catalogue import CATALOGUE
-from callboard.events.docs_delivery import ANSWERS, HEADERS
+from callboard.events.docs_delivery import ANSWERS, HEADERS, SOMETIMES
 from callboard.events.docs_guide import GUIDES
 from callboard.events.docs_text import first_sentence, said
 from callboard.events.schema import json_schema, sample
@@ -66,12 +66,12 @@ def _operation(event: str) -> dict[str, Any]:
             {
                 "name": header.name,
                 "in": "header",
-                "required": True,
+                "required": header in HEADERS,
                 "description": header.says,
                 "schema": header.schema,
                 "example": header.example,
             }
-            for header in HEADERS
+            for header in (*HEADERS, *SOMETIMES)
         ],
         "requestBody": {
             "required": True,

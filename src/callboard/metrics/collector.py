@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import resource
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -59,7 +59,10 @@ class Collector:
         rooms: Rooms,
         requests: Requests,
         clock: Clock,
+        deleted: Callable[[], Mapping[str, int]] = dict,
     ) -> None:
+        """`deleted` counts what retention has deleted, by what it was."""
+        self._deleted = deleted
         self._database = database
         self._ledger = ledger
         self._endpoints = endpoints
@@ -78,6 +81,8 @@ class Collector:
         samples.histogram("callboard_database_commit_seconds", self._database.commits)
         samples.set("callboard_database_waiting_units", self._database.waiting)
         self._live(samples)
+        for what, count in self._deleted().items():
+            samples.set("callboard_retention_deleted_total", count, what)
         for labels, count in self._requests.counts.items():
             samples.set("callboard_http_requests_total", count, *labels)
         samples.histogram("callboard_http_request_seconds", self._requests.seconds)

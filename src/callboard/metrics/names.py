@@ -22,6 +22,7 @@ Name = Literal[
     "callboard_database_commit_seconds",
     "callboard_database_waiting_units",
     "callboard_ledger_position",
+    "callboard_retention_deleted_total",
     "callboard_sessions",
     "callboard_peers",
     "callboard_http_requests_total",
@@ -92,6 +93,13 @@ METRICS: Final = (
     Metric("callboard_database_commit_seconds", "histogram", "How long a transaction took, the disk's sync included."),
     Metric("callboard_database_waiting_units", "gauge", "Changes that wait to be committed."),
     Metric("callboard_ledger_position", "gauge", "The position of the newest event: its rise is the rate of events."),
+    Metric(
+        "callboard_retention_deleted_total",
+        "counter",
+        "Rows that were deleted because they were old: events; of these expired, which an endpoint may not have had;"
+        " attempts, with replays.",
+        ("what",),
+    ),
     Metric("callboard_sessions", "gauge", "Open sessions of this node."),
     Metric("callboard_peers", "gauge", "Peers in them."),
     Metric(

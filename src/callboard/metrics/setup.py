@@ -28,6 +28,7 @@ async def start_metrics(board: Callboard, parts: AsyncExitStack) -> Collector:
         rooms=board.rooms,
         requests=board.requests,
         clock=board.clock,
+        deleted=board.forgetting.deleted,
     )
     setting = board.settings.metrics
     if setting.port:

@@ -241,6 +241,14 @@ async def test_attempts_are_listed_by_event_and_by_endpoint_newest_first(databas
         ("event_by_id", "event_id"),
         ("delivery_cursors", "delivery_cursor_position"),
         ("attempts_of_endpoint", "attempt_endpoint"),
+        ("failed_for_endpoint", "attempt_failed"),
+        ("failed_for_endpoint", "event_id"),
+        ("accepted_by_endpoint", "attempt_endpoint"),
+        ("parked_for_endpoint", "parked_event_at"),
+        ("delivery_page", "attempt_endpoint"),
+        ("delivery_count", "attempt_endpoint"),
+        ("open_replays", "replay_part_open"),
+        ("attempts_begun_before", "attempt_endpoint"),
     ],
 )
 async def test_a_query_uses_the_index_that_was_made_for_it(sqlite_url: str, query: str, index: str) -> None:

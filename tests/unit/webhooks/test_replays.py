@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import secrets
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ from callboard.ledger import Ledger, Recorded
 from callboard.testing.facts import joined
 from callboard.testing.receiver import FAILURE, OK, Answer, Delivery, Receiver, status
 from callboard.webhooks.attempts import GIVEN_UP, attempts_of_event
+from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.parking import Parked, parked_events
@@ -378,3 +380,25 @@ async def test_a_replay_of_an_event_that_was_expunged_says_so(home: Home) -> Non
     body = json.loads(home.receiver.deliveries[0].body)
     assert (body["is_expunged"], body["is_replay"], body["id"]) == (True, True, event.id)
     assert body["data"]["user_name"] == ""
+
+
+async def test_what_happens_now_does_not_wait_for_a_replay(home: Home) -> None:
+    """The replay's deliveries are answered late, all others at once."""
+    dispatcher = Dispatcher(home.database, home.ledger, home.endpoints, home.clock, random.Random(1))
+    await dispatcher.start()
+    await home.events(8)
+    await home.endpoint()
+    home.receiver.behaviour = lambda one: Answer(OK.data, delay=0.5) if one.header("callboard-replay") else OK
+    service = await home.service()
+    view, _ = await service.desk.start(home.wanted(status=Status.ALL), "d")
+    await home.receiver.until(lambda: bool(home.receiver.deliveries))
+    began = home.clock.now()
+    live = set(ids(await home.events(30)))
+    try:
+        await home.receiver.until(lambda: live <= set(ids(home.receiver.accepted)), seconds=10)
+        assert not (await service.desk.view(view.replay.id)).completed_at, "all of them were faster than the replay"
+        assert home.clock.now() - began < 3 * NANOSECONDS
+        replayed = {one.connection for one in home.receiver.deliveries if one.header("callboard-replay")}
+        assert replayed.isdisjoint(one.connection for one in home.receiver.deliveries if one.id in live)
+    finally:
+        await dispatcher.stop()
