@@ -59,7 +59,7 @@ async def test_a_room_keeps_everything_it_was_given(rest: Any) -> None:
         "max_duration_seconds": 600,
         "webhook": {"url": "https://a.example/hook", "headers": {"X-Key": "k"}},
         "recording_info": {"enabled": True, "upload_info": UPLOAD},
-        "polls": ["5f9edc6ac238215aec2312aa"],
+        "polls": [(await rest.post("/v2/polls", {}))["id"]],
     }
     room = await rest.post("/v2/rooms", given)
     masked = {"enabled": True, "upload_info": UPLOAD | {"credentials": {"key": "AK", "secret": "********"}}}
@@ -223,3 +223,13 @@ async def test_filters_choose_among_rooms(rest: Any) -> None:
     assert await found(before=shown[one.id]) == [one.id]
     assert await found(after=shown[one.id], before=shown[two.id]) == [two.id, one.id]
     assert await found(after="0001-01-01T00:00:00Z", before="9999-12-31T23:59:59Z") == [two.id, one.id]
+
+
+async def test_a_room_names_polls_that_there_are(rest: Any) -> None:
+    poll = (await rest.post("/v2/polls", {"title": "Tea?"}))["id"]
+    room = await rest.post("/v2/rooms", {"polls": [poll]})
+    assert room["polls"] == [poll]
+    for path in ("/v2/rooms", f"/v2/rooms/{room['id']}"):
+        answer = await rest.post(path, {"polls": [poll, "5f9edc6ac238215aec2312df", "\u0000"]}, 400)
+        assert answer["details"] == ["polls[1]: there is no such poll", "polls[2]: there is no such poll"]
+    assert (await rest.get(f"/v2/rooms/{room['id']}"))["polls"] == [poll]

@@ -1,11 +1,14 @@
 """Schemathesis against a real server, over the server's own description: no 5xx but the 501 that is described, every
 answer as described, and a call that goes on meanwhile is not disturbed.
+
+`CALLBOARD_FUZZ_SECONDS` and `CALLBOARD_FUZZ_SEED` make it longer and another.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -18,9 +21,10 @@ from callboard.demo.check import check
 from callboard.demo.peer import Peer
 from callboard.testing.play import Play, play
 
-pytestmark = [pytest.mark.media, pytest.mark.timeout(150)]
+pytestmark = [pytest.mark.media, pytest.mark.timeout(300)]
 
-SECONDS = 25
+SECONDS = int(os.environ.get("CALLBOARD_FUZZ_SECONDS", "25"))
+SEED = os.environ.get("CALLBOARD_FUZZ_SEED", "1")
 CHECKS = (
     "not_a_server_error",
     "status_code_conformance",
@@ -78,7 +82,7 @@ async def run(stage: Play, folder: Path, document: dict[str, Any]) -> str:
         *(sys.executable, "-m", "schemathesis.cli", "run", str(file), "--url", stage.server.base_url),
         *("--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--max-time", str(SECONDS)),
         *("--continue-on-failure", "--no-shrink", "--generation-database", "none", "--request-timeout", "10"),
-        *("--header", f"Authorization: Bearer {stage.server.management_token()}", "--no-color", "--seed", "1"),
+        *("--header", f"Authorization: Bearer {stage.server.management_token()}", "--no-color", "--seed", SEED),
         *("--suppress-health-check", "all", "--warnings", "off", "--workers", "2"),
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,

@@ -91,6 +91,11 @@ def listed(room: Room, workspace: Workspace) -> ListedRoom:
     return ListedRoom(**everything, recording=one.recording_info, key=f"{workspace.id}:{room.name}")
 
 
+def said_polls(request: RoomRequest) -> tuple[str, ...]:
+    """The polls that the request names."""
+    return request.polls if isinstance(request.polls, tuple) else ()
+
+
 def rooms_router(deps: Deps) -> Router:
     """The routes below `/v2/rooms`."""
 
@@ -108,6 +113,7 @@ def rooms_router(deps: Deps) -> Router:
 
         Without a name it gets a random one; without a template, the one named `default`.
         """
+        await deps.polls.require(said_polls(data))
         return shown(await deps.store.create_room(data), deps.workspace)
 
     @get("/", operation_id="list_rooms", summary="List rooms", responses=errors())
@@ -150,6 +156,7 @@ def rooms_router(deps: Deps) -> Router:
     )
     async def update(room_id: FromPath[str], data: JSONBody[RoomRequest] = EMPTY) -> RoomResponse:
         """Change what the body says. Disabling lets a running session go on, but nobody in any more."""
+        await deps.polls.require(said_polls(data))
         return shown(await deps.store.update_room(room_id, data), deps.workspace)
 
     return Router("/rooms", route_handlers=[create, list_rooms, get_room, update], tags=["Rooms"])

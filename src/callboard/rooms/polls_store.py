@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
 
 from callboard.clock import Clock, Ids
 from callboard.database import Database, Unit
-from callboard.errors import NotFound
+from callboard.errors import Invalid, NotFound
 from callboard.rooms.polls import (
     Poll,
     PollBody,
@@ -68,6 +68,17 @@ class PollStore:
         if not rows:
             raise NotFound("poll not found")
         return poll_of(rows[0])
+
+    async def require(self, poll_ids: Iterable[str]) -> None:
+        """Raises `Invalid`, which names them, unless there are all of these polls."""
+        wrong = []
+        for index, poll_id in enumerate(poll_ids):
+            try:
+                await self.get(poll_id)
+            except NotFound:
+                wrong.append(f"polls[{index}]: there is no such poll")
+        if wrong:
+            raise Invalid("Invalid body param", wrong)
 
     async def change(self, poll_id: str, change: Callable[[Poll], PollBody]) -> Poll:
         """The poll with what `change` makes of it: numbered again, in the order in which it has its questions and
