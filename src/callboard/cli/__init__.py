@@ -27,6 +27,7 @@ from callboard.cli import (
     trigger,
     verify,
     verify_delivery,
+    worker,
 )
 from callboard.cli import demo as demo_command
 from callboard.cli import doctor as doctor_command
@@ -40,6 +41,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command()(serve.serve)
+app.command()(worker.worker)
 app.command()(demo_command.demo)
 app.command()(doctor_command.doctor)
 app.command()(tokens.token)

@@ -119,8 +119,7 @@ class Recordings:
 async def open_workshop(house: House, composite: CompositeSettings | None = None) -> Workshop:
     """Make what jobs need and register its handlers. Raises as `Recordings.open`."""
     settings, data = house.settings.recording, await asyncio.to_thread(Path(house.settings.data_dir).absolute)
-    path = data / (settings.capture_dir or "capture")
-    folder = await asyncio.to_thread(open_folder, path, house.ids.uuid)
+    folder = await asyncio.to_thread(open_folder, capture_path(settings, data), house.ids.uuid)
     local = await _local(house, data / (settings.folder or "recordings"))
     depot = Depot(house.store, local, house.workspace.id, _opener(house.vault, settings.s3_endpoint))
     delivery = Delivery(
@@ -160,6 +159,11 @@ def composite_settings(settings: RecordingSettings) -> CompositeSettings:
         font=settings.composite_font,
     )
     return CompositeSettings(look, settings.composite_memory_bytes, deprecated=settings.deprecated_fields)
+
+
+def capture_path(settings: RecordingSettings, data: Path) -> Path:
+    """The capture folder; `data` is the data folder."""
+    return data / (settings.capture_dir or "capture")
 
 
 async def _local(house: House, path: Path) -> Folder:
