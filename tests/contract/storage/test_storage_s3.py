@@ -35,7 +35,9 @@ from callboard.storage import (
 )
 
 if TYPE_CHECKING:
-    from tests.contract.storage.conftest import Proxy, S3Server
+    from tests.contract.storage.conftest import Proxy
+
+    from callboard.testing.s3 import S3Server
 
 MIB = 1 << 20
 PART = 5 * MIB
