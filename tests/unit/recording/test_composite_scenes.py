@@ -179,3 +179,12 @@ def test_the_digest_names_the_plan() -> None:
     line = timeline(track("ann", "video", (0, 10)))
     assert plan_of(line, Look()).digest == plan_of(line, Look()).digest
     assert plan_of(line, Look()).digest != plan_of(line, Look(rate=30)).digest
+
+
+def test_a_room_of_hundreds_who_mute_and_unmute_all_the_time_is_planned_soon_and_calmly() -> None:
+    """An hour, 300 people, each muted every 20 s: places change every 5 s at most."""
+    mutes = [tuple((n + 0.1 * peer, n + 10.0 + 0.1 * peer) for n in range(0, 3_560, 20)) for peer in range(300)]
+    tracks = [track(f"p{peer:03d}", "audio", (0, 3_600), mutes=mutes[peer]) for peer in range(300)]
+    found = scenes(plan_of(timeline(*tracks), Look()))
+    assert all(len(scene.tiles) == 16 and scene.hidden == 284 for scene in found)
+    assert all(scene.first % (5 * 25) == 0 for scene in found)

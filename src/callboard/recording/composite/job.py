@@ -107,7 +107,7 @@ class CompositeRecordings:
         making = self._making
         captured = await self._captured(order)
         timeline = await prepare(making.database, making.folder.path, order.session_id)
-        plan = plan_of(timeline, self._look_of(captured))
+        plan = await asyncio.to_thread(plan_of, timeline, self._look_of(captured))
         folder = making.folder.derived(order.session_id) / f"composite-{order.asset_id}"
         composer = Composer(plan, folder, run.process, run.progress, self._settings.memory)
         for number in range(len(plan.chunks)):

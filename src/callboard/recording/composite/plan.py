@@ -19,7 +19,7 @@ from callboard.recording.composite.scenes import Scene, scenes_of
 from callboard.recording.composite.sound import Mix, mixes_of
 from callboard.recording.timeline import Timeline
 
-VERSION = 2
+VERSION = 3
 """Of what FFmpeg is told for a plan: files made by another version are not used."""
 
 

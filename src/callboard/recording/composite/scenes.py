@@ -9,8 +9,11 @@ sound, then who came first; how many are left out is said.
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
+from operator import itemgetter
 
 import msgspec
 
@@ -18,6 +21,10 @@ from callboard.recording.composite.cast import Clip, Figure
 from callboard.recording.composite.layout import Box, arrange, most_people
 from callboard.recording.composite.look import Look
 from callboard.recording.truth.spans import Span, common
+
+CALM = 5.0
+"""Seconds: no more often do people take each other's places because they show or say something. (A scene is a run of
+FFmpeg, and nobody wants to look at a picture in which everything jumps.)"""
 
 
 class Tile(msgspec.Struct, frozen=True):
@@ -61,10 +68,10 @@ def _changes(figures: Sequence[Figure], look: Look) -> Iterable[float]:
     screens = any(one.kind == "screen" for one in figures)
     crowded = crowded or (screens and len(figures) > most_people(look.tiles, shared=True))
     for figure in figures:
-        spans = [*figure.spans, *figure.seen, *figure.heard] if crowded else figure.spans
-        for start, end in spans:
-            yield start
-            yield end
+        yield from chain.from_iterable(figure.spans)
+        if crowded:
+            for instant in chain.from_iterable((*figure.seen, *figure.heard)):
+                yield math.ceil(instant / CALM) * CALM
 
 
 def _shown(there: Sequence[Figure], instant: float, tiles: int) -> tuple[list[Figure], int]:
@@ -83,8 +90,10 @@ def _rank(figure: Figure, instant: float) -> tuple[bool, bool]:
     return not _within(figure.seen, instant), not _within(figure.heard, instant)
 
 
-def _within(spans: Iterable[Span], instant: float) -> bool:
-    return any(start <= instant < end for start, end in spans)
+def _within(spans: Sequence[Span], instant: float) -> bool:
+    """Whether it is in one of the spans, which are in order and apart."""
+    index = bisect_right(spans, instant, key=itemgetter(0))
+    return index > 0 and instant < spans[index - 1][1]
 
 
 def _tile(figure: Figure, box: Box, span: Span) -> Tile:
