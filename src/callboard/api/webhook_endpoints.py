@@ -26,6 +26,7 @@ from callboard.rooms.templates import MASK
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.keys import MAX_OVERLAP_SECONDS, OVERLAP_SECONDS, SigningKey
 from callboard.webhooks.keys_text import Scheme
+from callboard.webhooks.manner import Manner
 
 
 class SigningKeyResponse(Struct, frozen=True, kw_only=True):
@@ -58,6 +59,7 @@ class EndpointResponse(Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     enabled: bool
     paused: bool
+    delivery: Annotated[Manner, Meta(description="How it is sent to, where that is not as for all.")]
     description: str
     template_id: Annotated[str, Meta(description='Only events of this template\'s rooms are sent. "": of all.')]
     room_id: Annotated[str, Meta(description='Only this room\'s events are sent. "": those of all.')]
@@ -91,6 +93,7 @@ def shown(endpoint: Endpoint, keys: Sequence[SigningKey]) -> EndpointResponse:
         headers=dict.fromkeys(endpoint.headers, MASK),
         enabled=endpoint.enabled,
         paused=endpoint.paused,
+        delivery=endpoint.delivery,
         description=endpoint.description,
         template_id=endpoint.selection.template_id,
         room_id=endpoint.selection.room_id,

@@ -206,6 +206,9 @@ class Wires:
         """As `Pool.retarget`."""
         self.server = SERVERS[target.host]
 
+    def limit(self, timeout: float) -> None:
+        """As `Pool.limit`; here moods say how long things take."""
+
     async def stop(self, grace: float) -> None:
         """As `Pool.stop`."""
         self._stopping = True

@@ -20,6 +20,7 @@ from callboard.webhooks.attempts import GIVEN_UP, Attempt
 from callboard.webhooks.failures import REFUSALS, Failure
 from callboard.webhooks.health import Health, Phase, Signal
 from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.manner import Bucket
 from callboard.webhooks.parking import Gaps, Parked
 from callboard.webhooks.retry import Random, RetryPolicy
 
@@ -54,7 +55,8 @@ class Course:
         self._note = note
         self._tell = tell
         self._probe: Lane | None = None
-        self._due = inf
+        self._due = self._refill = inf
+        self._bucket: Bucket | None = None
 
     def restore(self, row: Row, now: int, ticks: float) -> None:
         """Go on as the health's `row` says."""
@@ -63,19 +65,31 @@ class Course:
             self._lanes.narrow()
         self._set_due(ticks)
 
-    def update(self, *, stopped: bool, most: int) -> None:
-        """The endpoint was changed, or somebody says that it works again: see at once, if it is not stopped."""
+    def arrange(self, *, stopped: bool, most: int, rate: float, ticks: float) -> None:
+        """So many attempts at the same time and a second (0: any number), or none at all."""
         self.stopped = stopped
         self.health.resize(most)
+        self._bucket = Bucket(rate, ticks) if rate else None
+        self._refill = inf
+
+    @property
+    def paced(self) -> bool:
+        """Whether a rate may be why `begin` gives nothing."""
+        return self._bucket is not None
+
+    def resume(self) -> None:
+        """The endpoint was changed, or somebody says that it works again: see at once, if it is not stopped."""
         self._due = inf
         self.health.resume()
 
     # An attempt, from its beginning to its end.
 
-    def begin(self, now: int) -> Lane | None:
+    def begin(self, now: int, ticks: float) -> Lane | None:
         """The lane whose first event is to be sent now, if any may be."""
         health = self.health
         if self.in_flight >= health.limit or self.stopped:
+            return None
+        if self._bucket is not None and not self._may(self._bucket, ticks):
             return None
         lane = self._lanes.take()
         if lane is None:
@@ -87,6 +101,15 @@ class Course:
         lane.attempts += 1
         lane.started = now
         return lane
+
+    def _may(self, bucket: Bucket, ticks: float) -> bool:
+        """Whether the rate allows another one. If not, `next_due` says when."""
+        if not self._lanes.ready:
+            return False
+        if bucket.take(ticks):
+            return True
+        self._refill = bucket.due()
+        return False
 
     def cut_off(self) -> None:
         """An attempt ended, and nobody knows how."""
@@ -185,11 +208,13 @@ class Course:
 
     def next_due(self) -> float:
         """When `wake` has something to do, in the loop's time."""
-        return min(self._lanes.next_due() or inf, self._due)
+        return min(self._lanes.next_due() or inf, self._due, self._refill)
 
     def wake(self, ticks: float) -> None:
         """What was waited for until `ticks` may go on."""
         self._lanes.wake(ticks)
+        if self._refill <= ticks:
+            self._refill = inf
         if self._due <= ticks:
             self._due = inf
             self.health.come()

@@ -24,6 +24,7 @@ from callboard.ledger import Recorded
 from callboard.webhooks import keys, selection
 from callboard.webhooks.keys import SigningKey
 from callboard.webhooks.keys_text import Scheme
+from callboard.webhooks.manner import Manner
 from callboard.webhooks.selection import Selection
 from callboard.webhooks.tls import Identity
 from callboard.webhooks.vault import Vault, VaultError
@@ -63,7 +64,8 @@ _OUR_PREFIXES: Final = ("callboard-", "content-", "proxy-", "webhook-", "x-forwa
 class Endpoint(Struct, frozen=True, kw_only=True):
     """Where events are sent. `keys` sign, each until it expires; `headers` are sent as they are (names to values).
 
-    `tls` is whom we trust there and who we say we are, where that is not as usual. `selection` says which events.
+    `tls` is whom we trust there and who we say we are, where that is not as usual. `selection` says which events,
+    `delivery` in which manner.
 
     While it is not `enabled`, or is `paused`, nothing is sent, and its events wait: an endpoint that failed for too
     long is not enabled any more, somebody who wants it to rest pauses it. Instants are nanoseconds since the epoch
@@ -81,6 +83,7 @@ class Endpoint(Struct, frozen=True, kw_only=True):
     tls: Identity = Identity()
     selection: Selection = Selection()
     paused: bool = False
+    delivery: Manner = Manner()
 
     def wants(self, event: Recorded) -> bool:
         """Whether `event` is to be sent there."""
@@ -116,6 +119,7 @@ class EndpointRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     room_id: str | UnsetType = UNSET
     events: Sequence[str] | UnsetType = UNSET
     paused: bool | UnsetType = UNSET
+    delivery: Manner | UnsetType = UNSET
 
     def __repr__(self) -> str:
         return f"EndpointRequest(url={self.url!r})"
@@ -133,6 +137,7 @@ class _Document(Struct, frozen=True, kw_only=True):
     sealed: str = ""
     selection: Selection = Selection()
     paused: bool = False
+    delivery: Manner = Manner()
 
 
 class _Private(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -185,6 +190,7 @@ def changed_endpoint(
         tls=endpoint.tls if request.tls is UNSET else request.tls,
         selection=chosen,
         paused=endpoint.paused if request.paused is UNSET else request.paused,
+        delivery=endpoint.delivery if request.delivery is UNSET else request.delivery,
     )
 
 
@@ -207,6 +213,7 @@ def endpoint_row(endpoint: Endpoint, vault: Vault | None = None) -> Put:
         sealed=sealed,
         selection=endpoint.selection,
         paused=endpoint.paused,
+        delivery=endpoint.delivery,
     )
     shown = msgspec.to_builtins(document) | ({} if vault else msgspec.to_builtins(private))
     return Put(ENDPOINT, (endpoint.id, msgspec.json.encode(shown).decode(), endpoint.created_at, endpoint.updated_at))
@@ -234,6 +241,7 @@ def endpoint_of(row: Row, vault: Vault | None = None) -> Endpoint:
         tls=private.tls,
         selection=document.selection,
         paused=document.paused,
+        delivery=document.delivery,
     )
 
 

@@ -122,6 +122,11 @@ class Lanes:
         return len(self._waiting)
 
     @property
+    def ready(self) -> bool:
+        """Whether `take` has something to give."""
+        return bool(self._ready)
+
+    @property
     def starving(self) -> bool:
         """Whether `hungry` has something to give."""
         return bool(self._hungry) and self.held < self._most

@@ -104,8 +104,8 @@ class Outlet:
             note=journal.state,
             tell=tell,
         )
-        self._course.stopped = endpoint.paused
         self._pool: Pool[Lane] = Pool(target_of(endpoint, tls), self, settings.sender, resolve_and_vet)
+        self._arrange()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = inf
         self._early: list[Recorded] | None = []
@@ -146,8 +146,20 @@ class Outlet:
         self._recorder = Recorder(endpoint)
         self._journal.note(head_row(endpoint))
         self._pool.retarget(target_of(endpoint, self._tls))
-        self._course.update(stopped=endpoint.paused, most=self._settings.sender.connections)
+        self._arrange()
+        self._course.resume()
         self.wake()
+
+    def _arrange(self) -> None:
+        """As many attempts at a time, as fast and as long as the endpoint wants them."""
+        sender, wanted = self._settings.sender, self.endpoint.delivery
+        self._pool.limit(wanted.timeout(sender.timeout))
+        self._course.arrange(
+            stopped=self.endpoint.paused,
+            most=wanted.most(sender.connections),
+            rate=wanted.rate_per_second,
+            ticks=self._loop.time(),
+        )
 
     async def close(self) -> None:
         """Send nothing more; attempts under way have the settings' `grace` to end. What they came to is recorded."""
@@ -235,9 +247,13 @@ class Outlet:
 
     def take(self) -> Lane | None:
         journal = self._journal
-        if journal.full or self._loop.time() > journal.until:
+        ticks = self._loop.time()
+        if journal.full or ticks > journal.until:
             return None
-        return self._course.begin(self._now())
+        lane = self._course.begin(self._now(), ticks)
+        if lane is None and self._course.paced:
+            self._set_timer()
+        return lane
 
     def render(self, work: Lane) -> bytes:
         work.version = self.endpoint.updated_at

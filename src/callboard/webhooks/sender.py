@@ -77,7 +77,7 @@ class Pool(Generic[Work]):
         self._stopping = False
         self._changed = asyncio.Event()
         self._tick = 0
-        self._attempt_ticks = math.ceil(settings.timeout / SWEEP)
+        self.limit(settings.timeout)
         self._idle_ticks = math.ceil(settings.idle / SWEEP)
         self._sweeper: asyncio.TimerHandle | None = None
 
@@ -107,6 +107,11 @@ class Pool(Generic[Work]):
         self._target = target
         for connection in tuple(self._connections):
             self._retire(connection)
+
+    def limit(self, timeout: float) -> None:
+        """Give every attempt so many seconds, from now on."""
+        self._timeout = timeout
+        self._attempt_ticks = math.ceil(timeout / SWEEP)
 
     async def stop(self, grace: float) -> None:
         """Begin nothing more; give attempts under way `grace` seconds, then cut them off (`Failure.STOPPED`)."""
@@ -150,7 +155,7 @@ class Pool(Generic[Work]):
         task = asyncio.current_task()
         assert task is not None
         opening = Opening()
-        error = await self._reached(connection, opening, self._settings.timeout - (self._tick - tick) * SWEEP)
+        error = await self._reached(connection, opening, self._timeout - (self._tick - tick) * SWEEP)
         self._opening.discard(task)
         connection.remote = opening.remote
         if error is None and connection.lost:
