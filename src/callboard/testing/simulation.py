@@ -25,7 +25,7 @@ from callboard.webhooks.failures import Failure
 from callboard.webhooks.reach import Target
 from callboard.webhooks.sender import SenderSettings, Source
 
-PATIENCE = 0.2
+PATIENCE = 30.0
 """Real seconds to wait for the database before made-up time goes on all the same."""
 
 
