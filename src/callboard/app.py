@@ -76,6 +76,7 @@ from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoints import Endpoints, sealed_endpoint
+from callboard.webhooks.notices import Notices
 from callboard.webhooks.ping import Pinger
 from callboard.webhooks.replays.line import Client as ReplayClient
 from callboard.webhooks.replays.service import ReplayService
@@ -175,6 +176,8 @@ class Callboard:
         delivery, tls = delivery_settings(self.settings), system_context()
         workspace = self.workspace
         self.pinger = Pinger(workspace.id, workspace.app_id, self.clock, self.ids, delivery.sender, tls, resolver)
+        client = ReplayClient(delivery.sender, tls, resolver)
+        notices = Notices(self.database, self.endpoints, self.clock, self.ids, client, delivery.retry)
         self.dispatcher = Dispatcher(
             self.database,
             self.ledger,
@@ -184,7 +187,10 @@ class Callboard:
             settings=delivery,
             tls=tls,
             resolve_and_vet=resolver,
+            record=notices.record,
         )
+        notices.start()
+        parts.push_async_callback(notices.stop)
         await self.dispatcher.start()
         parts.push_async_callback(self.dispatcher.stop)
         self.replays = ReplayService(
@@ -193,7 +199,7 @@ class Callboard:
             self.endpoints,
             self.clock,
             self.ids,
-            ReplayClient(delivery.sender, tls, resolver),
+            client,
             account_id=workspace.id,
             per_second=self.settings.webhooks.replay_per_second,
         )

@@ -181,6 +181,25 @@ SHARD_MARK = _table(
 )
 """As `DELIVERY_MARK`, for the streams of one shard: the further of both counts."""
 
+OPERATIONAL_EVENT = _table(
+    "operational_event",
+    1,
+    id=TEXT,
+    at=BIGINT,
+    type=TEXT,
+    endpoint_id=TEXT,
+    body=TEXT,
+)
+"""What happened to an endpoint (`webhooks/operational.py`); `body` is JSON, as it is sent."""
+
+NOTICE = _table(
+    "notice",
+    2,
+    endpoint_id=TEXT,
+    event_id=TEXT,
+)
+"""An operational event that is to be sent to an endpoint, until it has been."""
+
 ATTEMPT = _table(
     "attempt",
     3,
@@ -528,7 +547,7 @@ CHAT_MESSAGE = _table(
 TABLES = (
     *(WORKSPACE, TEMPLATE, ROOM, SESSION, PEER),
     *(ENDPOINT, DELIVERY_MARK, DELIVERY_CURSOR, ATTEMPT, REQUEST_HEAD),
-    *(ENDPOINT_HEALTH, PARKED_EVENT, DELIVERY_GAP),
+    *(ENDPOINT_HEALTH, PARKED_EVENT, DELIVERY_GAP, OPERATIONAL_EVENT, NOTICE),
     *(DELIVERY_NODE, DELIVERY_SHARD, SHARD_MARK),
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),

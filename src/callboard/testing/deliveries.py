@@ -24,8 +24,12 @@ from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import Gauges, Settings
 from callboard.webhooks.health import HealthPolicy
+from callboard.webhooks.notices import Notices
+from callboard.webhooks.reach import resolve
+from callboard.webhooks.replays.line import Client
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.sender import SenderSettings
+from callboard.webhooks.tls import system_context
 
 QUICK = RetryPolicy(quick=(0.01,), tail_first=0.02, tail_most=0.05)
 SENDER = SenderSettings(connections=8, timeout=1.0)
@@ -78,12 +82,17 @@ async def house(url: str, *, settings: Settings = SETTINGS, tls: ssl.SSLContext 
     ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
     endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
     await endpoints.load()
-    dispatcher = Dispatcher(database, ledger, endpoints, clock, random.Random(1), settings, tls=tls)  # noqa: S311 - jitter
+    source, secure = random.Random(1), tls or system_context()  # noqa: S311 - jitter
+    client = Client(settings.sender, secure, resolve)
+    notices = Notices(database, endpoints, clock, ids, client, settings.retry)
+    dispatcher = Dispatcher(database, ledger, endpoints, clock, source, settings, tls=secure, record=notices.record)
+    notices.start()
     await dispatcher.start()
     try:
         yield House(database, ledger, endpoints, dispatcher, ids)
     finally:
         await dispatcher.stop()
+        await notices.stop()
         await database.close()
 
 

@@ -40,7 +40,7 @@ class Course:
         *,
         spill_after: float,
         note: Callable[[Put | Delete], None],
-        tell: Callable[[Signal, Health], None],
+        tell: Callable[[Signal | Parked, Health], None],
     ) -> None:
         """`note` is given rows to write, `tell` what somebody should hear of."""
         self.health = health
@@ -197,6 +197,7 @@ class Course:
         self.parked += 1
         self.health.lone_event_parked()
         self._note(self.health.row(self._id))
+        self._tell(parked, self.health)
         self._lanes.passed(lane)
 
     def _say(self, signal: Signal | None) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from callboard.background import Background
@@ -32,7 +32,10 @@ from callboard.webhooks.gauges import Gauges, Settings
 from callboard.webhooks.health import Health, Signal
 from callboard.webhooks.journal import Journal
 from callboard.webhooks.membership import Membership
+from callboard.webhooks.notices import none
+from callboard.webhooks.operational import EndpointDisabled, Happening, happening_of
 from callboard.webhooks.outlet import Outlet
+from callboard.webhooks.parking import Parked
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.retry import Random
 from callboard.webhooks.shards import NOTHING, WHOLE, Tenure
@@ -67,10 +70,12 @@ class Dispatcher:
         tls: ssl.SSLContext | None = None,
         resolve_and_vet: Resolve = resolve,
         ids: Ids | None = None,
+        record: Callable[[Happening], Iterable[Put]] = none,
     ) -> None:
         """Within a running event loop. Where the database is `shared`, this is one dispatcher of several.
 
         `tls` verifies the endpoints' certificates (the system's authorities, unless a context is given).
+        `record` makes the rows that say what happened to an endpoint: they are committed with it.
         """
         self._database = database
         self._ledger = ledger
@@ -80,6 +85,7 @@ class Dispatcher:
         self._settings = settings or Settings()
         self._tls = tls or system_context()
         self._resolve = resolve_and_vet
+        self._record = record
         self._outlets: dict[str, Outlet] = {}
         self._settling: set[str] = set()
         self._disabling: set[str] = set()
@@ -232,13 +238,17 @@ class Dispatcher:
 
     def _gone(self, endpoint_id: str) -> None:
         """The endpoint answered 410: nothing more is sent to it. Its events wait, should it be enabled again."""
-        self._start_disabling(endpoint_id, "it answered 410 Gone")
+        self._start_disabling(endpoint_id, "gone")
 
-    def _told(self, endpoint_id: str, signal: Signal, health: Health) -> None:
-        """How an endpoint is doing has changed."""
-        log.warning("endpoint %s: %s (%s)", endpoint_id, signal, health.phase)
-        if signal is Signal.DISABLE:
-            self._start_disabling(endpoint_id, "it has accepted nothing for too long")
+    def _told(self, endpoint_id: str, what: Signal | Parked, health: Health) -> None:
+        """How an endpoint is doing has changed, or an event was parked: that is recorded with the attempt."""
+        if what is Signal.DISABLE:
+            self._start_disabling(endpoint_id, "failing")
+            return
+        if isinstance(what, Signal):
+            log.warning("endpoint %s: %s (%s)", endpoint_id, what, health.phase)
+        for row in self._record(happening_of(endpoint_id, what, health)):
+            self._journal.note(row)
 
     def _start_disabling(self, endpoint_id: str, reason: str) -> None:
         endpoint = self._endpoints.get(endpoint_id)
@@ -247,8 +257,9 @@ class Dispatcher:
             self._background.start(self._disable(endpoint_id, reason))
 
     async def _disable(self, endpoint_id: str, reason: str) -> None:
+        rows = self._record(EndpointDisabled(endpoint_id=endpoint_id, reason=reason))
         try:
-            await self._endpoints.update(endpoint_id, EndpointRequest(enabled=False))
+            await self._endpoints.update(endpoint_id, EndpointRequest(enabled=False), *rows)
         except NotFound:
             return  # deleted meanwhile
         finally:
@@ -297,7 +308,7 @@ class Dispatcher:
             tls=self._tls,
             hungry=self._hungry.set,
             gone=lambda: self._gone(endpoint.id),
-            tell=lambda signal, health: self._told(endpoint.id, signal, health),
+            tell=lambda what, health: self._told(endpoint.id, what, health),
             receipts=self.receipts,
             resolve_and_vet=self._resolve,
             tenure=self._tenure,

@@ -39,6 +39,7 @@ from callboard.webhooks.guard import Policy
 from callboard.webhooks.health import healthy
 from callboard.webhooks.hosts import url_problem
 from callboard.webhooks.keys import SigningKey
+from callboard.webhooks.operational import forget_notices
 from callboard.webhooks.parking import forget
 from callboard.webhooks.selection import Selection
 from callboard.webhooks.tls import Identity, IdentityError, context_for
@@ -130,9 +131,9 @@ class Endpoints:
         """A new endpoint. Raises `Invalid`, and `Conflict` when there are `MAX_ENDPOINTS`."""
         return await self._whole(self._create(request))
 
-    async def update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
-        """The endpoint with what `request` says. Raises `Invalid`, `NotFound`."""
-        return await self._whole(self._changed(lambda: self._update(endpoint_id, request)))
+    async def update(self, endpoint_id: str, request: EndpointRequest, *more: Put) -> Endpoint:
+        """The endpoint with what `request` says, committed with the rows `more`. Raises `Invalid`, `NotFound`."""
+        return await self._whole(self._changed(lambda: self._update(endpoint_id, request, *more)))
 
     async def rotate(self, endpoint_id: str, overlap_seconds: float = keys.OVERLAP_SECONDS) -> Endpoint:
         """The endpoint with new keys; its present ones sign beside them for `overlap_seconds` (0: not at all).
@@ -184,7 +185,7 @@ class Endpoints:
                 except GuardFailed:
                     await self._reread()
 
-    async def _update(self, endpoint_id: str, request: EndpointRequest) -> Endpoint:
+    async def _update(self, endpoint_id: str, request: EndpointRequest, *more: Put) -> Endpoint:
         now = self._clock.now()
         found = self._found(endpoint_id)
         endpoint = changed_endpoint(found, request, self._random_bytes, now)
@@ -193,8 +194,8 @@ class Endpoints:
             await self._check_selection(endpoint.selection)
         if request.url is not UNSET:  # else one that leads where it must not by now could not even be disabled
             self._vet(endpoint)
-        more = [healthy(endpoint_id, now)] if endpoint.enabled > found.enabled else []
-        return await self._put(endpoint, found, *more)
+        well = [healthy(endpoint_id, now)] if endpoint.enabled > found.enabled else []
+        return await self._put(endpoint, found, *more, *well)
 
     async def _rotate(self, endpoint_id: str, overlap_seconds: float) -> Endpoint:
         found, now = self._found(endpoint_id), self._clock.now()
@@ -224,6 +225,7 @@ class Endpoints:
         gone += [Delete(table, (endpoint_id,)) for table in (DELIVERY_MARK, ENDPOINT_HEALTH)]
         await self._database.commit(Unit(tuple(gone)))
         await forget(self._database, endpoint_id)
+        await forget_notices(self._database, endpoint_id)
 
     async def _refresh(self) -> None:
         async with self._changing:

@@ -34,7 +34,7 @@ from callboard.webhooks.gauges import Gauges, Settings
 from callboard.webhooks.health import Health, Signal
 from callboard.webhooks.journal import Journal, Progress
 from callboard.webhooks.lanes import Lane, Lanes
-from callboard.webhooks.parking import MOST_HELD
+from callboard.webhooks.parking import MOST_HELD, Parked
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.record import Recorder
 from callboard.webhooks.request import Renderer, head_row, target_of
@@ -52,7 +52,8 @@ log = logging.getLogger("callboard.webhooks")
 
 class Outlet:
     """See the module. `hungry` is called when there is something for `read_back` to do, `gone` when the endpoint says
-    that it is (410), `tell` when it is paused, or works again, or has failed for too long.
+    that it is (410), `tell` when it is paused, works again, has failed for too long, or an event is
+    parked.
     """
 
     def __init__(
@@ -68,7 +69,7 @@ class Outlet:
         tls: ssl.SSLContext,
         hungry: Callable[[], None],
         gone: Callable[[], None],
-        tell: Callable[[Signal, Health], None],
+        tell: Callable[[Signal | Parked, Health], None],
         receipts: Histogram,
         resolve_and_vet: Resolve = resolve,
         tenure: Tenure = WHOLE,

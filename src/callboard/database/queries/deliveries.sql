@@ -73,3 +73,19 @@ FROM delivery_gap
 WHERE endpoint_id = :endpoint_id
 ORDER BY stream, seq
 LIMIT :limit
+
+-- What is to be sent to an endpoint, in order.
+-- name: notices
+SELECT operational_event.id, at, type, operational_event.endpoint_id, body
+FROM notice
+JOIN operational_event ON operational_event.id = notice.event_id
+WHERE notice.endpoint_id = :endpoint_id
+ORDER BY notice.event_id
+LIMIT :limit
+
+-- name: operational_events
+SELECT id, at, type, endpoint_id, body
+FROM operational_event
+WHERE id > :after
+ORDER BY id
+LIMIT :limit
