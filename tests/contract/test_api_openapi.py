@@ -46,6 +46,8 @@ OPERATIONS = {one.operation for one in NOT_HERE} | {
     "update_webhook_endpoint",
     "rotate_webhook_secret",
     "pause_webhook_endpoint",
+    "list_parked_events",
+    "list_operational_events",
     "resume_webhook_endpoint",
     "delete_webhook_endpoint",
     "get_webhook_endpoint_state",

@@ -50,6 +50,7 @@ from callboard.api.webhook_attempts import attempts_router
 from callboard.api.webhook_deliveries import deliveries_router
 from callboard.api.webhook_endpoints import endpoints_router
 from callboard.api.webhook_keys import key_handlers
+from callboard.api.webhook_parked import parked_router
 from callboard.api.webhook_replays import replays_router
 from callboard.api.webhook_state import state_router
 from callboard.errors import Refusal
@@ -76,6 +77,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         events_router(deps),
         trigger_router(deps),
         deliveries_router(deps),
+        parked_router(deps),
         replays_router(deps),
         making_routes(deps),
         listing_routes(deps),

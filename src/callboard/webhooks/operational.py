@@ -143,4 +143,4 @@ async def operational_events(database: Database, after: str, limit: int) -> list
 
     Raises what `Database.fetch` raises.
     """
-    return [operational_of(row) for row in await database.fetch("operational_events", after=after, limit=limit)]
+    return [operational_of(row) for row in await database.fetch("operational_events", id=after, limit=limit)]

@@ -86,6 +86,6 @@ LIMIT :limit
 -- name: operational_events
 SELECT id, at, type, endpoint_id, body
 FROM operational_event
-WHERE id > :after
+WHERE id > :id
 ORDER BY id
 LIMIT :limit
