@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit media browser faults histories kill bench docs meeting wheel serve lock clean
+.PHONY: help demo test lint format unit media browser browsers faults histories kill bench docs meeting wheel serve lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -35,6 +35,9 @@ browser: $(VENV)/dev.stamp ## Only the tests with the official client in Chromiu
 
 kill: $(VENV)/run.stamp ## Kill a delivering process a thousand times, and count what its receiver got (some minutes)
 	$(BIN)/callboard bench kill --rounds 1000
+
+browsers: $(VENV)/dev.stamp ## Firefox and Chromium with each other, every pair (some minutes)
+	CALLBOARD_BROWSERS=all $(BIN)/pytest tests/browser/test_firefox.py
 
 faults: $(VENV)/dev.stamp ## Only the tests that kill processes
 	$(BIN)/pytest -m faults

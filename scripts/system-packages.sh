@@ -14,6 +14,7 @@ python3 -c 'import ensurepip, venv' 2>/dev/null || want="$want python3-venv"
 if [ "${1:-run}" = test ]; then
   need postgresql /usr/lib/postgresql
   need chromium /usr/bin/chromium
+  need firefox-esr /usr/bin/firefox-esr
   need coturn /usr/bin/turnserver
   need nftables /usr/sbin/nft
   command -v node >/dev/null 2>&1 || want="$want nodejs"

@@ -23,7 +23,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import pytest_asyncio
@@ -132,10 +132,18 @@ class House:
         return [one.event.who for one in self.inbox.delivered if one.event.type == kind]
 
 
+class Commands(Protocol):
+    """What carries out a page's commands: `Browser`, `firefox.Firefox`."""
+
+    async def command(self, do: str, **arguments: Any) -> Any: ...
+
+    async def close(self, name: str) -> None: ...
+
+
 class Page:
     """A page with the client. `report` is what it shows; see `window.party` in page.js."""
 
-    def __init__(self, browser: Browser, name: str) -> None:
+    def __init__(self, browser: Commands, name: str) -> None:
         self._browser = browser
         self.name = name
 
