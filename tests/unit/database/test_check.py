@@ -73,3 +73,29 @@ def test_a_field_of_an_event_that_does_not_fit_is_named(field: str, value: Value
     append = event("e")._replace(**changed)
     with pytest.raises(ValueError, match=re.escape(problem)):
         check(Unit(events=(append,)))
+
+
+class _Name(str):
+    __slots__ = ()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        GOOD,
+        ("a", 1, b"", 0.0, False),
+        (_Name("a"), 2**63 - 1, b"", float("inf"), True),
+        ("", -(2**63), b"", -float("inf"), True),
+    ],
+)
+def test_what_can_be_stored_passes_whether_or_not_it_is_of_the_usual_sort(row: tuple[Value, ...]) -> None:
+    check(Unit((Put(TABLE, row),)))
+
+
+def test_tables_of_one_name_are_not_taken_for_each_other() -> None:
+    other = Table("thing", (Column("integer", Kind.BIGINT), Column("name", Kind.TEXT)), 1)
+    for _ in range(2):
+        check(Unit((Put(TABLE, GOOD),)))
+        check(Unit((Put(other, (1, "a")),)))
+        with pytest.raises(ValueError, match=re.escape("thing.integer: an integer is needed, str given")):
+            check(Unit((Put(other, ("a", "a")),)))
