@@ -29,7 +29,6 @@ MOST_PAGES: Final = 100_000
 _SHOWN: Final = ("session_id", "peer_id", "user_id")
 
 StatusName = Literal["all", "failed", "success"]
-ACCEPTED: Final[Mapping[StatusName, int]] = {"all": -1, "failed": 0, "success": 1}
 
 
 class DeliveryPayload(Struct, frozen=True, kw_only=True):
@@ -144,12 +143,14 @@ def deliveries_router(deps: Deps) -> Router:
         where: dict[str, Value] = {
             "since": since,
             "until": until,
-            "accepted": ACCEPTED[status],
             "room_id": windows.object_id("room_id", room_id),
             "types": f",{','.join(types)}," if types else "",
         }
-        ((total,),) = await deps.database.fetch("delivery_count", **where)
-        rows = await deps.database.fetch("delivery_page", **where, limit=limit, offset=(page - 1) * limit)
+        kind = "failed_delivery" if status == "failed" else "delivery"
+        if status != "failed":
+            where["accepted"] = int(status == "success")
+        ((total,),) = await deps.database.fetch(f"{kind}_count", **where)
+        rows = await deps.database.fetch(f"{kind}_page", **where, limit=limit, offset=(page - 1) * limit)
         urls = {endpoint.id: endpoint.url for endpoint in deps.endpoints.all()}
         count = int(str(total))
         return DeliveryPage(

@@ -58,7 +58,10 @@ async def test_every_query_runs(database: Database) -> None:
         if query.name == "delivery_shards":
             continue  # they are there from the beginning
         assert rows == (
-            [(0,)] if query.name in {"highest_position", "last_attempt_number", "delivery_count", "replay_gate"} else []
+            [(0,)]
+            if query.name
+            in {"highest_position", "last_attempt_number", "delivery_count", "failed_delivery_count", "replay_gate"}
+            else []
         )
 
 
@@ -247,6 +250,8 @@ async def test_attempts_are_listed_by_event_and_by_endpoint_newest_first(databas
         ("parked_for_endpoint", "parked_event_at"),
         ("delivery_page", "attempt_endpoint"),
         ("delivery_count", "attempt_endpoint"),
+        ("failed_delivery_page", "attempt_failed"),
+        ("failed_delivery_count", "attempt_failed"),
         ("open_replays", "replay_part_open"),
         ("attempts_begun_before", "attempt_endpoint"),
     ],
