@@ -104,7 +104,7 @@ async def test_ffmpeg_at_the_limit_of_its_memory_is_a_memory_error(tmp_path: Pat
 async def test_ffmpeg_that_is_killed_each_time_is_a_processing_error(tmp_path: Path) -> None:
     studio = await Studio.open(tmp_path)
     session_id = await studio.captured(TWO)
-    killing = asyncio.create_task(kill_ffmpegs())
+    killing = asyncio.create_task(kill_ffmpegs(tmp_path))
     event = await failed(studio, session_id)
     killing.cancel()
     assert (event["error_type"], event["error"]) == ("PROCESSING_CMD_ERROR", "INTERNAL_ERROR")
@@ -122,7 +122,7 @@ async def test_an_ffmpeg_that_is_killed_once_costs_nothing_but_time(tmp_path: Pa
     studio = await Studio.open(tmp_path)
     session_id = await studio.captured(TWO)
     async with working(studio):
-        await kill_ffmpegs(most=1)
+        await kill_ffmpegs(tmp_path, most=1)
         event = await studio.until_told(session_id)
     assert event["type"] == "recording.success"
 
@@ -136,7 +136,7 @@ async def test_a_worker_killed_in_every_step_repeats_no_finished_one_and_tells_o
         child = subprocess.Popen([sys.executable, "-m", "callboard.testing.studio", str(tmp_path)], env=os.environ)
         try:
             async with asyncio.timeout(30.0):
-                while not await told_or_reached(studio, session_id, step):
+                while not await told_or_reached(studio, session_id, step, tmp_path):
                     await asyncio.sleep(0.01)
         finally:
             child.send_signal(signal.SIGKILL)
@@ -160,35 +160,35 @@ async def test_a_worker_killed_in_every_step_repeats_no_finished_one_and_tells_o
     assert not list((tmp_path / "capture").rglob("picture-*.mp4"))
 
 
-async def told_or_reached(studio: Studio, session_id: str, steps: int) -> bool:
+async def told_or_reached(studio: Studio, session_id: str, steps: int, folder: Path) -> bool:
     """Whether so many steps of the composition are written down, and the next one has begun (or all is over)."""
     if await studio.told(session_id):
         return True
     captured = await studio.database.fetch("recording_assets_of_session", session_id=session_id)
     jobs = [row for asset in captured for row in await studio.database.fetch("jobs_of_subject", subject=str(asset[0]))]
     done = sum([len(await studio.database.fetch("job_steps", job_id=str(job[0]))) for job in jobs])
-    return done >= steps and (steps != 0 or bool(ffmpegs_of_anybody()))
+    return done >= steps and (steps != 0 or bool(ffmpegs_in(folder)))
 
 
-def ffmpegs_of_anybody() -> list[int]:
-    """The FFmpeg processes whose folder is one of a composition of ours."""
+def ffmpegs_in(folder: Path) -> list[int]:
+    """The FFmpeg processes that work below this folder: this test's, and nobody else's."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             try:
                 command = (entry / "cmdline").read_bytes().split(b"\0")
-                folder = str((entry / "cwd").readlink())
+                where = (entry / "cwd").readlink()
             except OSError:
                 continue
-            if command[0] == b"ffmpeg" and "composite-" in folder and "pytest" in folder:
+            if command[0] == b"ffmpeg" and where.is_relative_to(folder):
                 found.append(int(entry.name))
     return found
 
 
-async def kill_ffmpegs(most: int = 1_000) -> None:
+async def kill_ffmpegs(folder: Path, most: int = 1_000) -> None:
     killed: set[int] = set()
     while len(killed) < most:
-        for pid in ffmpegs_of_anybody():
+        for pid in ffmpegs_in(folder):
             if pid not in killed:
                 killed.add(pid)
                 os.kill(pid, signal.SIGKILL)

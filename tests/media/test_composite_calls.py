@@ -60,8 +60,8 @@ async def test_a_call_of_two_is_composed_with_its_chat_and_told_of(tmp_path: Pat
         )
         expected = Expected(starts_at=(started - cast.epoch) / 1e9, published=everybody)
         # On a busy machine the senders in this process lose a packet or three, which are not in the track recordings
-        # either. That nothing is lost in composing, test_composite.py measures, with files.
-        report = await asyncio.to_thread(verify_file, film, expected, Gates(presence=0.95))
+        # either, and stop later than they say. That composing loses nothing, test_composite.py measures, with files.
+        report = await asyncio.to_thread(verify_file, film, expected, Gates(presence=0.95, duration_error=0.4))
         assert report.failures == [], as_text(report)
         assert data["duration"] == int(report.duration.decoded)
         head, *said = csv.reader(chat.read_text(encoding="utf-8").splitlines())
