@@ -51,6 +51,7 @@ bench: $(VENV)/dev.stamp ## Measure delivery and join latency, as ratios (some m
 	$(BIN)/python -m bench.against tls
 	$(BIN)/python -m bench.fairness
 	$(BIN)/python -m bench.join
+	$(BIN)/python -m bench.capture
 	$(BIN)/python -m bench.signalling
 
 docs: $(VENV)/dev.stamp ## Write the generated pages of the docs anew (a test compares them)

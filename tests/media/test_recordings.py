@@ -7,7 +7,10 @@ a screen, whose picture changes its size, and who speaks only.
 from __future__ import annotations
 
 import asyncio
+import urllib.error
+import urllib.request
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -109,8 +112,8 @@ def test_a_mute_is_silent_and_dark_in_the_recording_and_what_follows_is_in_its_p
     (report,) = measured(session.streams["Cleo"], session.sent["Cleo"]).publishers
     assert report.picture is not None
     assert report.picture.pictures_hidden > 20
-    (before, after) = session.sent["Cleo"].sound
-    assert after[0] - before[1] > 2.0
+    sound = session.sent["Cleo"].sound
+    assert max(after[0] - before[1] for before, after in pairwise(sound)) > 2.0
 
 
 def test_each_published_track_has_one_file_of_its_own_that_is_as_long_as_it_was(session: Session) -> None:
@@ -141,3 +144,50 @@ def test_streams_are_told_with_their_type_and_the_file_that_their_codecs_allow(s
 
 def test_what_was_captured_is_deleted_once_everything_is_delivered(session: Session) -> None:
     assert session.left == []
+
+
+async def test_below_the_floor_of_free_disk_space_nothing_is_captured_and_that_is_told_once(tmp_path: Path) -> None:
+    settings = {"CALLBOARD_RECORDING__MIN_FREE_BYTES": str(2**60)}
+    async with play(tmp_path, settings=settings, roles=TALKERS) as stage:
+        await stage.stage.rest.record(stage.stage.template_id, **BOTH)
+        cast = Cast(stage, tmp_path)
+        ann, sender = stage.peer("Ann", "host"), cast.publisher(1)
+        await ann.join()
+        track = await ann.publish(sender.sound)
+        await ann.leave()
+        await stage.told("session.close.success")
+        failed = await stage.told("track.recording.failure", track_id=track)
+        assert failed.event.data["error_message"] == "INTERNAL_ERROR"
+        await stage.told("stream.recording.failure", peer_id=ann.peer_id)
+        await stage.settle()
+        assert stage.never_told("track.recording.started.success")
+        assert "recording.min_free_bytes" in stage.server.log_file.read_text()
+        assert not list((tmp_path / "capture").rglob("*.mjr"))
+
+
+async def test_a_link_to_a_recording_that_was_changed_or_is_too_old_opens_nothing(tmp_path: Path) -> None:
+    async with play(tmp_path, roles=TALKERS) as stage:
+        await stage.stage.rest.record(stage.stage.template_id, trackRecording={"enabled": True})
+        cast = Cast(stage, tmp_path)
+        ann, sender = stage.peer("Ann", "host"), cast.publisher(1)
+        await ann.join()
+        track = await ann.publish(sender.sound)
+        await asyncio.sleep(1.0)
+        await ann.leave()
+        film = await cast.film("track.recording.success", track_id=track)
+        link = film.data["recording_presigned_url"]
+        assert (await asyncio.to_thread(fetched, link, "bytes=0-3")) == (206, b"\x1a\x45\xdf\xa3")
+        for wrong in (link.replace("expires=", "expires=9"), link[:-3] + "AAA", link.split("?")[0]):
+            assert (await asyncio.to_thread(fetched, wrong))[0] == 403
+        await stage.settle()
+
+
+def fetched(url: str, wanted: str = "") -> tuple[int, bytes]:
+    """The status and the body that a GET is answered with."""
+    request = urllib.request.Request(url, headers={"Range": wanted} if wanted else {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, b""

@@ -28,13 +28,14 @@ class Pair:
     """`opener` must be followed by one of `closers` about the same `key`.
 
     `exact`: no closer without an opener and no second one. Beams, streams and ingests may report an end
-    without a start: one that failed before it ran (platform.md §10.9).
+    without a start: one that failed before it ran (platform.md §10.9). `alone` may come so although it is exact.
     """
 
     opener: str
     closers: tuple[str, ...]
     key: str
     exact: bool = False
+    alone: str = ""
 
 
 PAIRS = (
@@ -45,6 +46,7 @@ PAIRS = (
         ("track.recording.success", "track.recording.failure"),
         "track_id",
         exact=True,
+        alone="track.recording.failure",  # nothing of it could be captured: the disk was full
     ),
     Pair("beam.started.success", ("beam.stopped.success",), "beam_id"),
     Pair("hls.started.success", ("hls.stopped.success",), "beam_id"),
@@ -132,7 +134,7 @@ def _pairs(pair: Pair, events: Sequence[Event]) -> Iterator[Finding]:
             if key in opened:
                 yield Finding("opened once", f"{_name(event)} while {_name(opened[key])} is open")
             opened[key] = event
-        elif event.type in pair.closers and opened.pop(key, None) is None and pair.exact:
+        elif event.type in pair.closers and opened.pop(key, None) is None and pair.exact and event.type != pair.alone:
             yield Finding("closed once", f"{_name(event)} closes what is not open ({pair.key} {key})")
     for event in opened.values():
         yield Finding("everything closes", f"{_name(event)} has no {' or '.join(pair.closers)}")

@@ -1,7 +1,8 @@
 """Track recording events: one published track, recorded by itself.
 
 Always holds: each `track.recording.started.success` is followed by exactly one success or failure with the
-same `track_id`, possibly after the session has closed. Source: seed, "Track Recording Events".
+same `track_id`, possibly after the session has closed; a track of which nothing could be captured has a failure only.
+Source: seed, "Track Recording Events".
 """
 
 from __future__ import annotations
