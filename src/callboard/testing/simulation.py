@@ -133,6 +133,7 @@ class Request:
     at: float
     life: int
     accepted: bool
+    replay: bool
 
 
 @dataclass
@@ -148,7 +149,7 @@ class Server:
     requests: list[Request] = field(default_factory=list)
     verify: Callable[[dict[str, str], bytes], None] = lambda _headers, _body: None
     flying: dict[str, int] = field(default_factory=dict)
-    """By stream, how many requests of this life have no answer yet."""
+    """By stream, how many requests of this life have no answer yet; "" for those of replays."""
 
     def answer(self, request: bytes) -> tuple[float, int, bytes, Failure | None]:
         """Seconds, status, head of the answer, failure."""
@@ -163,7 +164,10 @@ class Server:
         gap = tuple(int(seq) for seq in headers.get("callboard-gap", "").split(",") if seq)
         stream, seq = headers["callboard-stream"], int(headers["callboard-seq"])
         accepted = 200 <= status < 300 and self.mood != "silent"
-        self.requests.append(Request(headers["webhook-id"], stream, seq, gap, self.world.elapsed, self.life, accepted))
+        replay = "callboard-replay" in headers
+        self.requests.append(
+            Request(headers["webhook-id"], stream, seq, gap, self.world.elapsed, self.life, accepted, replay)
+        )
         if self.mood == "silent":
             return 15.0, 0, b"", Failure.TIMEOUT_ANSWER
         more = b"Retry-After: 60\r\n" if status == 429 else b""
@@ -181,6 +185,7 @@ class Wires:
         self._most = settings.connections
         self._stopping = False
         self._flying: dict[Any, asyncio.TimerHandle] = {}
+        self._lanes: dict[Any, str] = {}
 
     @property
     def open(self) -> int:
@@ -196,9 +201,11 @@ class Wires:
             work = self._source.take()
             if work is None:
                 return
-            seconds, status, head, failure = self.server.answer(self._source.render(work))
-            flying = self.server.flying
-            flying[work.stream] = flying.get(work.stream, 0) + 1
+            request = self._source.render(work)
+            seconds, status, head, failure = self.server.answer(request)
+            lane = "" if b"\ncallboard-replay:" in request else work.stream
+            self._lanes[work] = lane
+            self.server.flying[lane] = self.server.flying.get(lane, 0) + 1
             loop = asyncio.get_running_loop()
             self._flying[work] = loop.call_later(seconds, self._end, work, status, head, failure)
 
@@ -228,7 +235,7 @@ class Wires:
 
     def _end(self, work: Any, status: int, head: bytes, failure: Failure | None) -> None:
         del self._flying[work]
-        self.server.flying[work.stream] -= 1
+        self.server.flying[self._lanes.pop(work)] -= 1
         wire = SimpleNamespace(opening=Opening(), remote="", first_byte=0.0, body=b"", head=head, status=status)
         self._source.finished(work, status, failure, wire)  # type: ignore[arg-type]
         self.wake()

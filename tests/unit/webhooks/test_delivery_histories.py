@@ -21,9 +21,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 import callboard.webhooks.outlet
+import callboard.webhooks.replays.line
 from callboard.clock import NANOSECONDS, RandomIds
 from callboard.database import open_database
 from callboard.errors import Refusal
+from callboard.jobs import WorkerSettings
 from callboard.ledger import Ledger, Recorded
 from callboard.testing.facts import joined
 from callboard.testing.simulation import SERVERS, Mains, Server, VirtualLoop, Wires, World
@@ -34,8 +36,13 @@ from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import Settings
 from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.parking import parked_events
+from callboard.webhooks.reach import resolve
+from callboard.webhooks.replays.filters import Status, Wanted
+from callboard.webhooks.replays.line import Client
+from callboard.webhooks.replays.service import ReplayService
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.signing import InvalidSignature, verify
+from callboard.webhooks.tls import system_context
 
 T = TypeVar("T")
 
@@ -56,6 +63,7 @@ class Deliveries(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(callboard.webhooks.outlet, "Pool", Wires)
+        self.patch.setattr(callboard.webhooks.replays.line, "Pool", Wires)
         memory = Path("/dev/shm")
         self.folder = Path(tempfile.mkdtemp(dir=memory if memory.is_dir() else None))
         self.world = World()
@@ -117,6 +125,13 @@ class Deliveries(RuleBasedStateMachine):
         await self.endpoints.load()
         self.dispatcher = Dispatcher(mains, self.ledger, self.endpoints, self.world, self.random, SETTINGS)
         await self.dispatcher.start()
+        self.replays = ReplayService(
+            *(mains, self.ledger, self.endpoints, self.world, self.ids),
+            Client(SETTINGS.sender, system_context(), resolve),
+            account_id="a" * 24,
+            settings=WorkerSettings(cores=1.0, lease=600.0, poll=120.0),
+        )
+        await self.replays.start()
 
     async def create(self, name: str) -> str:
         return (await self.endpoints.create(EndpointRequest(url=f"http://{name}.example/hook"))).id
@@ -172,6 +187,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule()
     def restarted_in_good_order(self) -> None:
+        self.run(self.replays.stop())
         self.run(self.dispatcher.stop())
         self.run(self.die())
         self.run(self.boot())
@@ -187,7 +203,7 @@ class Deliveries(RuleBasedStateMachine):
     def paused(self) -> None:
         self.run(self.ask("pause"))
         if self.paused_with is None:
-            self.paused_with = len(self.bad.requests)
+            self.paused_with = self.of_lanes()
 
     @rule()
     def resumed(self) -> None:
@@ -204,6 +220,18 @@ class Deliveries(RuleBasedStateMachine):
     def given_a_new_secret(self) -> None:
         self.run(self.ask("rotate"))
 
+    @rule(status=st.sampled_from([Status.PARKED, Status.ALL]))
+    def replayed(self, status: Status) -> None:
+        wanted = Wanted(since=0, until=2**62, status=status, endpoint_id=self.names["bad"])
+        self.run(self.start_replay(wanted))
+
+    async def start_replay(self, wanted: Wanted) -> None:
+        try:
+            await self.replays.desk.start(wanted, wanted.status)
+        except Refusal:
+            return  # as when too many run
+        await asyncio.sleep(0.02)
+
     @rule(seconds=st.sampled_from([-90_000.0, -3600.0, 3600.0, 90_000.0]))
     def the_clock_jumps(self, seconds: float) -> None:
         self.world.off += seconds
@@ -218,7 +246,7 @@ class Deliveries(RuleBasedStateMachine):
     def one_at_a_time_and_only_what_was_committed(self) -> None:
         committed = {event.id: event for event in self.committed}
         for server in self.servers.values():
-            assert all(flying <= 1 for flying in server.flying.values())
+            assert all(flying <= 1 for stream, flying in server.flying.items() if stream)
             for request in server.requests:
                 event = committed[request.id]
                 assert (event.stream, event.seq) == (request.stream, request.seq)
@@ -226,7 +254,10 @@ class Deliveries(RuleBasedStateMachine):
     @invariant()
     def nothing_is_sent_while_paused(self) -> None:
         if self.paused_with is not None:
-            assert len(self.bad.requests) == self.paused_with
+            assert self.of_lanes() == self.paused_with
+
+    def of_lanes(self) -> int:
+        return sum(not request.replay for request in self.bad.requests)
 
     @invariant()
     def memory_is_bounded(self) -> None:
@@ -268,19 +299,19 @@ class Deliveries(RuleBasedStateMachine):
         return await self.really(parked_events(self.database, self.names[name], (0, ""), 1000))
 
     def check_order(self, server: Server, committed: set[str], parked: set[str]) -> None:
-        accepted = [request for request in server.requests if request.accepted]
-        missing = committed - {request.id for request in accepted}
+        every = [request for request in server.requests if request.accepted]
+        missing = committed - {request.id for request in every}
         assert missing <= parked, "lost"
         seen: set[str] = set()
         last: dict[str, int] = {}
-        left_out = {(event.stream, event.seq) for event in self.committed if event.id in missing}
+        accepted = [request for request in every if not request.replay]
+        replayed = {(request.stream, request.seq) for request in every if request.replay}
         for request in accepted:
             if request.id not in seen:
                 before = last.get(request.stream, 0)
                 assert request.seq > before, "out of order"
-                between = range(before + 1, request.seq)
-                assert all((request.stream, seq) in left_out for seq in between)
-                assert set(between) <= set(request.gap), "a gap was not named"
+                between = {seq for seq in range(before + 1, request.seq) if (request.stream, seq) not in replayed}
+                assert between <= set(request.gap), "a gap was not named"
                 last[request.stream] = request.seq
             seen.add(request.id)
         for id_ in seen:  # at most one duplicate each time the process was killed
@@ -290,7 +321,7 @@ class Deliveries(RuleBasedStateMachine):
     def check_attempts(self, event: Recorded, *, parked: bool) -> None:
         made = self.run(self.really(attempts_of_event(self.database, event.id)))
         for name in self.names.values():
-            numbers = [attempt.number for attempt in made if attempt.endpoint_id == name]
+            numbers = [attempt.number for attempt in made if attempt.endpoint_id == name and not attempt.replay]
             assert numbers == list(range(1, len(numbers) + 1))
         if parked:
             bad = [attempt for attempt in made if attempt.endpoint_id == self.names["bad"]]
