@@ -18,6 +18,7 @@ MOST_REPEATED = CROWD + MOST_HELD
 """By one kill in a crowd: what was under way, and what was recorded and not durable."""
 
 
+@pytest.mark.timeout(600)  # 45 s where nothing else runs beside it
 async def test_killed_two_hundred_times_nothing_is_lost_and_each_kill_repeats_one_event_at_most(tmp_path: Path) -> None:
     rounds, verdict = await drill(f"sqlite:///{tmp_path / 'callboard.db'}", tmp_path, 200, 1, 1, lambda *_: None)
     assert verdict.broken == []
