@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.browser.conftest import MEDIA_PORTS
-from tests.browser.seeing import fine, notified, other, plays
+from tests.browser.conftest import MEDIA_PORTS, opened_house, started_backend
+from tests.browser.seeing import fine, inbound, notified, other, plays
 
 from callboard.testing.badlink import BadLink, usable
 
@@ -76,3 +77,19 @@ async def test_who_has_a_bad_link_is_sent_less_is_told_and_gets_it_back(house: H
         assert {"track": other(report, "Ann")["video"]} in notified(report, "TRACK_RESTORED")
     fine(browser, await plays(ben, "Ann"))
     assert not house.inbox.has("peer.leave.success")
+
+
+async def test_on_demand_a_page_is_offered_a_video_only_while_it_shows_it(tmp_path: Path, browser: Browser) -> None:
+    settings = {"CALLBOARD_ROOMS__ON_DEMAND_TRACKS": "true"}
+    async with started_backend(tmp_path, settings) as backend, opened_house(backend, endpoint=True) as house:
+        ann, ben = await browser.open("Ann"), await browser.open("Ben")
+        await ann.join(house, "guest", audio=False)
+        await ben.join(house, "viewer")
+        report = await ben.until(lambda r: width_of(r, "Ann") > 0 or inbound(r, "video") > 5, "Ann's video")
+        assert report["room"] == "Connected"
+        await ben.call("hide")
+        await ben.until(lambda r: not any(one["kind"] == "video" for one in r["inbound"]), "no section for it")
+        assert other(await ben.report(), "Ann")["videoOn"], "it is still there to be shown"
+        await ben.call("unhide")
+        await ben.until(lambda r: inbound(r, "video") > 5, "Ann's video again")
+        fine(browser, await ann.report(), await ben.report())
