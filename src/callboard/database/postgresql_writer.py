@@ -85,9 +85,23 @@ class PostgresqlWriter:
         return self._connection.get_server_pid()
 
     async def migrate(self) -> None:
-        """Bring the schema up to date; other nodes may do so too. `DatabaseStopped` if it is newer than this code."""
-        while await self._migrate_once():
-            pass
+        """Bring the schema up to date, in one transaction; other nodes may do so too.
+
+        Raises `DatabaseStopped` if it is newer than this code.
+        """
+        connection = self._connection
+        async with connection.transaction(isolation="read_committed"):
+            await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
+            await connection.execute(SCHEMA_VERSION)
+            version = await connection.fetchval("SELECT COALESCE(MAX(version), 0) FROM schema_version")
+            for migration in following(migrations(), version):
+                await connection.execute(migration.text(POSTGRESQL))
+                await connection.execute(
+                    "INSERT INTO schema_version (version, name, applied_at) VALUES ($1, $2, $3)",
+                    migration.number,
+                    migration.name,
+                    self._clock.now(),
+                )
 
     async def write(self, units: Sequence[Unit]) -> list[Outcome]:
         """Commit the units whose guards hold in one transaction; return what became of each. Durable on return.
@@ -142,23 +156,6 @@ class PostgresqlWriter:
         )
         places = {row["id"]: Appended(row["position"], row["seq"], committed_at) for row in rows}
         return [places[event.id] for event in batch.events]
-
-    async def _migrate_once(self) -> bool:
-        connection = self._connection
-        async with connection.transaction(isolation="read_committed"):
-            await connection.execute(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
-            await connection.execute(SCHEMA_VERSION)
-            version = await connection.fetchval("SELECT COALESCE(MAX(version), 0) FROM schema_version")
-            migration = following(migrations(), version)
-            if migration is not None:
-                await connection.execute(migration.text(POSTGRESQL))
-                await connection.execute(
-                    "INSERT INTO schema_version (version, name, applied_at) VALUES ($1, $2, $3)",
-                    migration.number,
-                    migration.name,
-                    self._clock.now(),
-                )
-        return migration is not None
 
 
 def _columns(rows: Sequence[Cells] | Sequence[Append]) -> list[tuple[object, ...]]:

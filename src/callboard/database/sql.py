@@ -88,15 +88,15 @@ SCHEMA_VERSION = (
 """Which migrations a database has had: one row each."""
 
 
-def following(migrations: Sequence[Migration], version: int) -> Migration | None:
-    """The migration that a database at `version` needs next, if any. `DatabaseStopped` if it is newer than the code."""
+def following(migrations: Sequence[Migration], version: int) -> Sequence[Migration]:
+    """The migrations that a database at `version` needs, in order. `DatabaseStopped` if it is newer than the code."""
     newest = migrations[-1].number
     if version > newest:
         raise DatabaseStopped(
             f"the database has schema version {version}, this Callboard knows versions up to {newest}:"
             " run a Callboard at least as new as the one that wrote it"
         )
-    return migrations[version] if version < newest else None
+    return migrations[version:]
 
 
 def parse_queries(text: str) -> dict[str, Query]:

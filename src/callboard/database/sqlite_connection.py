@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
 import apsw
 
+_SWITCH_SECONDS = 10.0
 _STATEMENTS = 256  # prepared statements kept: up to nine lengths for each table
 
 _PRAGMAS = (
@@ -43,6 +45,19 @@ def connect(path: Path) -> apsw.Connection:
 
 
 def _use_write_ahead_log(connection: apsw.Connection) -> None:
-    mode = connection.pragma("journal_mode", "wal")
+    mode = _switched(connection)
     if mode != "wal":
         raise OSError(f"this file system cannot hold a write-ahead log (journal mode {mode})")
+
+
+def _switched(connection: apsw.Connection) -> object:
+    """The journal mode after asking for a write-ahead log. While another one switches, SQLite answers "busy" at once,
+    whatever the time-out: the first few who open a new file would fail but for one."""
+    deadline = time.monotonic() + _SWITCH_SECONDS
+    while True:
+        try:
+            return connection.pragma("journal_mode", "wal")
+        except apsw.BusyError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)

@@ -39,9 +39,21 @@ class SqliteWriter:
         self._connection = connect(path)
 
     def migrate(self) -> None:
-        """Bring the schema up to date. Raises `DatabaseStopped` if it is newer than this code."""
-        while self._migrate_once():
-            pass
+        """Bring the schema up to date, in one transaction. Raises `DatabaseStopped` if it is newer than this code."""
+        run = self._connection.execute
+        run("BEGIN IMMEDIATE")
+        try:
+            run(SCHEMA_VERSION)
+            [(version,)] = run("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchall()
+            assert isinstance(version, int)
+            for migration in following(migrations(), version):
+                run(migration.text(SQLITE))
+                applied = (migration.number, migration.name, self._clock.now())
+                run("INSERT INTO schema_version (version, name, applied_at) VALUES (?, ?, ?)", applied)
+            run("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
 
     def write(self, units: Sequence[Unit]) -> list[Outcome]:
         """Commit the units whose guards hold in one transaction; return what became of each. Durable on return."""
@@ -105,24 +117,6 @@ class SqliteWriter:
     def _delete(self, table: Table, keys: Sequence[Cells]) -> None:
         for some in _chunks(keys):
             self._connection.execute(_remove(table, len(some)), tuple(chain.from_iterable(some)))
-
-    def _migrate_once(self) -> bool:
-        run = self._connection.execute
-        run("BEGIN IMMEDIATE")
-        try:
-            run(SCHEMA_VERSION)
-            [(version,)] = run("SELECT COALESCE(MAX(version), 0) FROM schema_version").fetchall()
-            assert isinstance(version, int)
-            migration = following(migrations(), version)
-            if migration is not None:
-                run(migration.text(SQLITE))
-                applied = (migration.number, migration.name, self._clock.now())
-                run("INSERT INTO schema_version (version, name, applied_at) VALUES (?, ?, ?)", applied)
-            run("COMMIT")
-        except BaseException:
-            self._roll_back()
-            raise
-        return migration is not None
 
     def _roll_back(self) -> None:
         # After some errors (a full disk) SQLite has rolled back by itself.
