@@ -9,17 +9,20 @@ from typing import Annotated
 
 from litestar import Router, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
-from msgspec import Struct
+from msgspec import Struct, UnsetType
 
 from callboard.api import pages
 from callboard.api.bodies import JsonBody
 from callboard.api.deps import Deps
 from callboard.api.errors import errors
 from callboard.api.pages import After, Before, Limit, Start
+from callboard.errors import Invalid
 from callboard.events import timestamps
 from callboard.rooms.models import RecordingInfo, Room, RoomWebhook, Workspace
 from callboard.rooms.rooms import RoomRequest, masked
 from callboard.rooms.store import FOREVER, RoomFilter
+from callboard.webhooks.endpoint import headers_problems, url_problem
+from callboard.webhooks.endpoints import Endpoints
 
 EMPTY = RoomRequest()
 
@@ -96,6 +99,18 @@ def said_polls(request: RoomRequest) -> tuple[str, ...]:
     return request.polls if isinstance(request.polls, tuple) else ()
 
 
+def check_webhook(request: RoomRequest, endpoints: Endpoints) -> None:
+    """Raises `Invalid` for a webhook that events could not be sent to: what an endpoint may not be, it may not be."""
+    webhook = request.webhook
+    if webhook is None or isinstance(webhook, UnsetType):
+        return
+    problem = url_problem(webhook.url) or endpoints.check_url(webhook.url)
+    wrong = [f"webhook.url: {problem}"] if problem else []
+    wrong += [f"webhook.{one}" for one in headers_problems(webhook.headers)]
+    if wrong:
+        raise Invalid("Invalid body param", wrong)
+
+
 def rooms_router(deps: Deps) -> Router:
     """The routes below `/v2/rooms`."""
 
@@ -114,6 +129,7 @@ def rooms_router(deps: Deps) -> Router:
         Without a name it gets a random one; without a template, the one named `default`.
         """
         await deps.polls.require(said_polls(data))
+        check_webhook(data, deps.endpoints)
         return shown(await deps.store.create_room(data), deps.workspace)
 
     @get("/", operation_id="list_rooms", summary="List rooms", responses=errors())
@@ -157,6 +173,7 @@ def rooms_router(deps: Deps) -> Router:
     async def update(room_id: FromPath[str], data: JSONBody[RoomRequest] = EMPTY) -> RoomResponse:
         """Change what the body says. Disabling lets a running session go on, but nobody in any more."""
         await deps.polls.require(said_polls(data))
+        check_webhook(data, deps.endpoints)
         return shown(await deps.store.update_room(room_id, data), deps.workspace)
 
     return Router("/rooms", route_handlers=[create, list_rooms, get_room, update], tags=["Rooms"])

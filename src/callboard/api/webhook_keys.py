@@ -33,7 +33,7 @@ def key_handlers(endpoints: Endpoints) -> list[HTTPRouteHandler]:
         endpoint_id: Annotated[str, QueryParameter(description="Only keys of this endpoint.")] = "",
     ) -> KeySet:
         """The keys that sign now, of the endpoints that have `v1a` on: a JSON Web Key Set (RFC 7517)."""
-        wanted = [one for one in endpoints.all() if endpoint_id in {"", one.id}]
+        wanted = [one for one in endpoints.sent_to() if endpoint_id in {"", one.id}]
         return KeySet(keys=[key for one in wanted for key in published(one.id, endpoints.keys_of(one))])
 
     return [webhook_keys]

@@ -28,9 +28,12 @@ class TableWork:
 
 @dataclass(slots=True)
 class StreamWork:
-    """How many events one stream grows by, and the room it belongs to (kept from its first event)."""
+    """How many events one stream grows by; the room it belongs to, and whose webhook its events go to: both are kept
+    from its first event.
+    """
 
     room_id: str
+    hook: str
     count: int
 
 
@@ -74,6 +77,13 @@ def seqs(batch: Batch, before: Mapping[str, int]) -> list[int]:
     return numbers
 
 
+def hook_of(event: Append, hooks: Mapping[str, str]) -> str:
+    """Whose webhook the event goes to; `hooks` are those of the sessions' streams. A room's own stream outlives changes
+    of its webhook: there each event speaks for itself.
+    """
+    return hooks.get(event.stream, "") if event.session_id else event.hook
+
+
 def dealt(units: Sequence[Unit], appended: Sequence[Appended]) -> list[Sequence[Appended]]:
     """`appended`, the results for all events of a batch, dealt out to the units they belong to."""
     results = []
@@ -96,7 +106,7 @@ def _streams(events: Sequence[Append]) -> dict[str, StreamWork]:
     for event in events:
         work = streams.get(event.stream)
         if work is None:
-            streams[event.stream] = StreamWork(event.room_id, 1)
+            streams[event.stream] = StreamWork(event.room_id, event.hook, 1)
         else:
             work.count += 1
     return dict(sorted(streams.items()))

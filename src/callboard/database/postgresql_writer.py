@@ -46,24 +46,25 @@ SETTINGS = {
 
 _EVENT_ARRAYS = ", ".join(
     f"${number}::{ {'at': 'bigint', 'body': 'bytea'}.get(name, 'text') }[]"
-    for number, name in enumerate(Append._fields, start=6)
+    for number, name in enumerate(Append._fields, start=7)
 )
 # Streams grow by their number of events; each event then counts back from the end of its stream: `later` is how many
 # events of its stream come after it in this batch. The sort gives positions in the order of the batch.
 _APPEND = f"""
     WITH grown AS (
-        INSERT INTO stream AS known (id, room_id, seq)
-        SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
+        INSERT INTO stream AS known (id, room_id, hook, seq)
+        SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
         ON CONFLICT (id) DO UPDATE SET seq = known.seq + excluded.seq
-        RETURNING id, seq
+        RETURNING id, seq, hook
     )
     INSERT INTO event (committed_at, seq, {", ".join(Append._fields)})
-    SELECT $4::bigint, grown.seq - given.later, {", ".join(f"given.{name}" for name in Append._fields)}
-    FROM unnest($5::bigint[], {_EVENT_ARRAYS})
+    SELECT $5::bigint, grown.seq - given.later, {", ".join(f"given.{name}" for name in Append._fields[:-1])},
+        CASE WHEN given.session_id = '' THEN given.hook ELSE grown.hook END
+    FROM unnest($6::bigint[], {_EVENT_ARRAYS})
         WITH ORDINALITY AS given (later, {", ".join(Append._fields)}, number)
         JOIN grown ON grown.id = given.stream
     ORDER BY given.number
-    RETURNING id, position, seq
+    RETURNING id, position, seq, hook
 """  # noqa: S608 - names of our own
 
 
@@ -149,12 +150,13 @@ class PostgresqlWriter:
             _APPEND,
             list(batch.streams),
             [work.room_id for work in batch.streams.values()],
+            [work.hook for work in batch.streams.values()],
             counts,
             committed_at,
             later,
             *_columns(batch.events),
         )
-        places = {row["id"]: Appended(row["position"], row["seq"], committed_at) for row in rows}
+        places = {row["id"]: Appended(row["position"], row["seq"], committed_at, row["hook"]) for row in rows}
         return [places[event.id] for event in batch.events]
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from callboard.clock import Clock
-from callboard.database.batch import Batch, Cells, merge, seqs
+from callboard.database.batch import Batch, Cells, hook_of, merge, seqs
 from callboard.database.guards import Found, Watch, answers, judged, watches
 from callboard.database.interface import Outcome
 from callboard.database.sql import SCHEMA_VERSION, SQLITE, following, migrations
@@ -27,7 +27,7 @@ from callboard.database.units import Append, Appended, Column, Kind, Table, Unit
 _MOST_ROWS = 256
 """Rows of one statement: 15 columns of an event stay far below SQLite's 32,766 parameters."""
 
-_STREAM = Table("stream", tuple(Column(name, Kind.TEXT) for name in ("id", "room_id", "seq")), 1)
+_STREAM = Table("stream", tuple(Column(name, Kind.TEXT) for name in ("id", "room_id", "seq", "hook")), 1)
 _EVENT_COLUMNS = ("position", "seq", "committed_at", *Append._fields)
 
 
@@ -85,30 +85,37 @@ class SqliteWriter:
 
     def _append(self, batch: Batch) -> list[Appended]:
         committed_at = self._clock.now()
-        before, position = self._heads(list(batch.streams))
-        appended = [
-            Appended(position + number, seq, committed_at) for number, seq in enumerate(seqs(batch, before), start=1)
+        before, known, position = self._heads(list(batch.streams))
+        hooks = {id_: known.get(id_, work.hook) for id_, work in batch.streams.items()}
+        places = [
+            Appended(position + number, seq, committed_at, hook_of(event, hooks))
+            for number, (event, seq) in enumerate(zip(batch.events, seqs(batch, before), strict=True), start=1)
         ]
         self._insert(
             _STREAM,
-            [(id_, work.room_id, before.get(id_, 0) + work.count) for id_, work in batch.streams.items()],
+            [(id_, work.room_id, before.get(id_, 0) + work.count, hooks[id_]) for id_, work in batch.streams.items()],
         )
-        rows = [(*place, *event) for place, event in zip(appended, batch.events, strict=True)]
+        rows = [(*place[:3], *event[:-1], place.hook) for place, event in zip(places, batch.events, strict=True)]
         for some in _chunks(rows):
             self._connection.execute(_append_events(len(some)), tuple(chain.from_iterable(some)))
-        return appended
+        return places
 
-    def _heads(self, streams: list[str]) -> tuple[dict[str, int], int]:
-        """The last seq of each of these streams that exists, and the last position: one row, one step of the engine."""
+    def _heads(self, streams: list[str]) -> tuple[dict[str, int], dict[str, str], int]:
+        """The last seq and the hook of each of these streams that exists, and the last position: one row, one step of
+        the engine.
+        """
         found = self._connection.execute(
-            "SELECT (SELECT json_group_object(id, seq) FROM stream WHERE id IN (SELECT value FROM json_each(?))),"
-            " COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)",
+            "SELECT json_group_object(id, seq), json_group_object(id, hook),"
+            " COALESCE((SELECT seq FROM sqlite_sequence WHERE name = 'event'), 0)"
+            " FROM stream WHERE id IN (SELECT value FROM json_each(?))",
             (msgspec.json.encode(streams).decode(),),
         )
-        [(heads, position)] = found.fetchall()
+        [(heads, hooks, position)] = found.fetchall()
         assert isinstance(heads, str)
+        assert isinstance(hooks, str)
         assert isinstance(position, int)
-        return msgspec.json.decode(heads, type=dict[str, int]), position
+        decode = msgspec.json.decode
+        return decode(heads, type=dict[str, int]), decode(hooks, type=dict[str, str]), position
 
     def _insert(self, table: Table, rows: Sequence[Cells]) -> None:
         for some in _chunks(rows):

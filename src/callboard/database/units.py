@@ -61,7 +61,8 @@ class Append(NamedTuple):
     """Append one event to the log. The writer gives it the next `seq` of its `stream` and the next `position`.
 
     `body` is the JSON envelope, rendered once: the bytes that every reader and every delivery will see. `hook` is '',
-    or whose webhook the event goes to instead of to the workspace's.
+    or whose webhook the event goes to instead of to the workspace's: all events of a session go where its first one
+    goes, whatever they say themselves.
     """
 
     id: str
@@ -108,9 +109,11 @@ class Appended(NamedTuple):
 
     `position` orders all events of the database (gaps are allowed, order of commit is guaranteed: once a position is
     visible, no smaller one will appear later). `seq` counts the events of its stream: 1, 2, 3, … without a gap.
-    `committed_at` is the writer's clock when it wrote the transaction, in nanoseconds since the epoch (UTC).
+    `committed_at` is the writer's clock when it wrote the transaction, in nanoseconds since the epoch (UTC). `hook` is
+    whose webhook it goes to, as `Append` says.
     """
 
     position: int
     seq: int
     committed_at: int
+    hook: str = ""

@@ -25,7 +25,7 @@ class Fact:
     the actor `TEST` did not happen, and its body says so.
 
     `hook` is the room's id if the room has a webhook of its own, to which its events go instead of to the workspace's
-    endpoints (platform.md §10.1), else ''.
+    endpoints (platform.md §10.1), else ''. All events of a session go where the first one goes; those need not say it.
     """
 
     id: str

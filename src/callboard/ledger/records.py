@@ -91,7 +91,7 @@ def recorded_of(append: Append, appended: Appended) -> Recorded:
         cause=append.cause,
         body=append.body,
         template_id=append.template_id,
-        hook=append.hook,
+        hook=appended.hook,
     )
 
 

@@ -75,7 +75,7 @@ class Collector:
         """Everything, as Prometheus reads it."""
         samples = Samples()
         samples.set("callboard_info", 1, __version__)
-        for endpoint in self._endpoints.all():
+        for endpoint in self._endpoints.sent_to():
             self._endpoint(samples, endpoint)
         samples.histogram("callboard_webhook_receipt_seconds", self._dispatcher.receipts)
         samples.histogram("callboard_database_commit_seconds", self._database.commits)
@@ -119,7 +119,7 @@ class Collector:
 
     async def _stored(self, samples: Samples) -> None:
         now = self._clock.now()
-        for endpoint in self._endpoints.all():
+        for endpoint in self._endpoints.sent_to():
             oldest = await self._dispatcher.oldest(endpoint.id)
             age = max(0, now - oldest) / NANOSECONDS if oldest else 0.0
             samples.set("callboard_webhook_oldest_due_age_seconds", age, endpoint.id)

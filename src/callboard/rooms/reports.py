@@ -73,6 +73,7 @@ def fact(room: Room, session: Session | None, moment: Moment, payload: Payload, 
         peer_id=peer_id,
         actor=moment.actor,
         cause=moment.cause,
+        hook=room.id if room.webhook else "",
     )
 
 

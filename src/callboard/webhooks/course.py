@@ -115,6 +115,17 @@ class Course:
         """An attempt ended, and nobody knows how."""
         self.in_flight -= 1
 
+    def dropped(self, lane: Lane) -> None:
+        """There is nobody any more to send the first event of `lane` to: it was not tried, and never will be."""
+        self.in_flight -= 1
+        self._lanes.passed(lane)
+
+    def put_back(self, lane: Lane) -> None:
+        """It could not be tried: its turn comes again."""
+        self.in_flight -= 1
+        lane.attempts -= 1
+        self._lanes.back(lane)
+
     def accepted(self, lane: Lane, now: int) -> None:
         """The first event of `lane` was accepted."""
         self.in_flight -= 1

@@ -30,6 +30,7 @@ from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.feed import Feed
 from callboard.webhooks.gauges import Gauges, Settings
 from callboard.webhooks.health import Health, Signal
+from callboard.webhooks.hook_outlet import HookOutlet
 from callboard.webhooks.journal import Journal
 from callboard.webhooks.membership import Membership
 from callboard.webhooks.notices import none
@@ -38,6 +39,7 @@ from callboard.webhooks.outlet import Outlet
 from callboard.webhooks.parking import Parked
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.retry import Random
+from callboard.webhooks.room_hooks import ROOMS
 from callboard.webhooks.shards import NOTHING, WHOLE, Tenure
 from callboard.webhooks.tls import system_context
 
@@ -122,7 +124,7 @@ class Dispatcher:
             await self._sharing.feed.start()
             self._tenure = await self._sharing.membership.join()
         self._reader = asyncio.get_running_loop().create_task(self._read_back())
-        for endpoint in self._endpoints.all():
+        for endpoint in self._endpoints.sent_to():
             self._settling.add(endpoint.id)
             await self._settle(endpoint.id)
         if self._sharing is not None:
@@ -217,7 +219,7 @@ class Dispatcher:
         Each goes by itself: one that waits for a slow endpoint holds up no other.
         """
         self._tenure = tenure
-        for endpoint in self._endpoints.all():
+        for endpoint in self._endpoints.sent_to():
             self._changed(endpoint.id)
         while any(outlet.tenure is not self._tenure for outlet in self._outlets.values()):
             self._moved.clear()
@@ -230,7 +232,7 @@ class Dispatcher:
     # Endpoints.
 
     def _changed(self, endpoint_id: str) -> None:
-        if self._endpoints.get(endpoint_id) is None:
+        if self._endpoints.sending(endpoint_id) is None:
             self._journal.remove(endpoint_id)  # at once: nothing may be written about an endpoint that is gone
         if endpoint_id not in self._settling:
             self._settling.add(endpoint_id)
@@ -278,7 +280,7 @@ class Dispatcher:
         """Bring the outlet in step with the endpoint, however often that changes meanwhile."""
         try:
             while not self._stopping and not self._in_step(endpoint_id):
-                endpoint, outlet = self._endpoints.get(endpoint_id), self._outlets.get(endpoint_id)
+                endpoint, outlet = self._endpoints.sending(endpoint_id), self._outlets.get(endpoint_id)
                 if outlet is not None and outlet.tenure is not self._tenure:
                     await self._close(outlet)
                 elif outlet is not None and endpoint is not None and endpoint.enabled:
@@ -291,13 +293,14 @@ class Dispatcher:
             self._settling.discard(endpoint_id)
 
     def _in_step(self, endpoint_id: str) -> bool:
-        endpoint, outlet = self._endpoints.get(endpoint_id), self._outlets.get(endpoint_id)
+        endpoint, outlet = self._endpoints.sending(endpoint_id), self._outlets.get(endpoint_id)
         if endpoint is None or not endpoint.enabled:
             return outlet is None
         return outlet is not None and outlet.endpoint is endpoint and outlet.tenure is self._tenure
 
     async def _open(self, endpoint: Endpoint) -> None:
-        outlet = Outlet(
+        kind = HookOutlet if endpoint.id == ROOMS else Outlet
+        outlet = kind(
             endpoint,
             database=self._database,
             ledger=self._ledger,
@@ -321,7 +324,7 @@ class Dispatcher:
             await outlet.close()
             del self._outlets[endpoint.id]
             raise
-        if self._endpoints.get(endpoint.id) is not None:
+        if self._endpoints.sending(endpoint.id) is not None:
             self._journal.add(endpoint.id, outlet.progress)
 
     async def _close(self, outlet: Outlet) -> None:

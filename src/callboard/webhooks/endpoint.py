@@ -267,11 +267,11 @@ def _name(id_: str) -> str:
 
 
 def _problems(request: EndpointRequest) -> Iterator[str]:
-    if request.url is not UNSET and (problem := _url_problem(request.url)):
+    if request.url is not UNSET and (problem := url_problem(request.url)):
         yield f"url: {problem}"
     yield from keys.problems(_given(request.secrets), _given(request.schemes))
     if request.headers is not UNSET:
-        yield from _headers_problems(request.headers)
+        yield from headers_problems(request.headers)
     if request.description is not UNSET and not _is_text(request.description):
         yield f"description: must be at most {MAX_DESCRIPTION} characters of text"
 
@@ -291,7 +291,8 @@ def _given(value: T | UnsetType) -> T | None:
     return None if isinstance(value, UnsetType) else value
 
 
-def _url_problem(url: str) -> str:
+def url_problem(url: str) -> str:
+    """What is wrong with the URL of an endpoint, and what is allowed; "" if nothing is."""
     if len(url) > MAX_URL:
         return f"must be at most {MAX_URL} characters"
     if not _URL.fullmatch(url) or "\\" in url:
@@ -316,7 +317,8 @@ def _parts_problem(parts: SplitResult, port: int | None) -> str:
     return ""
 
 
-def _headers_problems(headers: Mapping[str, str]) -> Iterator[str]:
+def headers_problems(headers: Mapping[str, str]) -> Iterator[str]:
+    """What is wrong with the headers of an endpoint, where, and what is allowed."""
     if len(headers) > MAX_HEADERS:
         yield f"headers: must be at most {MAX_HEADERS}"
     if sum(len(name) + len(value) for name, value in headers.items()) > MAX_HEADER_BYTES:

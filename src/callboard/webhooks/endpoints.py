@@ -73,9 +73,11 @@ class Endpoints:
         random_bytes: Callable[[int], bytes],
         vault: Vault | None = None,
         policy: Policy | None = None,
+        rooms: Endpoint | None = None,
     ) -> None:
         """`random_bytes(n)` must be unpredictable (`secrets.token_bytes`). Without a `vault`, secrets are written as
-        they are; without a `policy`, URLs may lead anywhere.
+        they are; without a `policy`, URLs may lead anywhere. `rooms` stands for the webhooks of rooms (`room_hooks`);
+        without it their events go nowhere.
         """
         self._database = database
         self._clock = clock
@@ -83,6 +85,7 @@ class Endpoints:
         self._random_bytes = random_bytes
         self._vault = vault
         self._policy = policy
+        self._rooms = rooms
         self._endpoints: dict[str, Endpoint] = {}
         self._watchers: list[Watcher] = []
         self._changing = asyncio.Lock()
@@ -117,6 +120,18 @@ class Endpoints:
     def get(self, endpoint_id: str) -> Endpoint | None:
         """The endpoint, if there is one with this id."""
         return self._endpoints.get(endpoint_id)
+
+    def sent_to(self) -> list[Endpoint]:
+        """Every endpoint, and the one that stands for the webhooks of rooms."""
+        return [*self._endpoints.values(), *([self._rooms] if self._rooms else [])]
+
+    def sending(self, endpoint_id: str) -> Endpoint | None:
+        """One of `sent_to`."""
+        return self._rooms if self._rooms and endpoint_id == self._rooms.id else self.get(endpoint_id)
+
+    def check_url(self, url: str) -> str:
+        """Why deliveries may not reach this URL; "" if they may, as far as can be told without asking for the name."""
+        return url_problem(self._policy, url) if self._policy is not None else ""
 
     def keys_of(self, endpoint: Endpoint) -> tuple[SigningKey, ...]:
         """The endpoint's keys that sign now, the newest first."""

@@ -18,9 +18,10 @@ import logging
 import ssl
 from collections.abc import Callable, Sequence
 from math import inf
+from typing import Protocol
 
 from callboard.clock import NANOSECONDS, Clock
-from callboard.database import Database
+from callboard.database import Database, Value
 from callboard.ledger import Ledger, Recorded
 from callboard.measures import Histogram
 from callboard.webhooks import retry_after
@@ -48,6 +49,17 @@ MOST_LOOKED_AT = 8
 """Lanes, in search of the event that has waited longest."""
 
 log = logging.getLogger("callboard.webhooks")
+
+
+class Sending(Protocol):
+    """What an outlet needs of its pool."""
+
+    @property
+    def open(self) -> int: ...
+    @property
+    def busy(self) -> int: ...
+    def wake(self) -> None: ...
+    async def stop(self, grace: float) -> None: ...
 
 
 class Outlet:
@@ -92,20 +104,18 @@ class Outlet:
         self.progress = (
             Progress(self._id, self._lanes) if tenure.whole else ShardProgress(self._id, self._lanes, tenure, reached)
         )
-        self._renderer = Renderer(endpoint)
-        self._recorder = Recorder(endpoint)
-        journal.note(head_row(endpoint))
+        self._aim()
         self._course = Course(
             endpoint.id,
             self._lanes,
-            Health(settings.health, settings.sender.connections),
+            self._new_health(),
             settings.retry,
             random,
             spill_after=settings.spill_after,
             note=journal.state,
             tell=tell,
         )
-        self._pool: Pool[Lane] = Pool(target_of(endpoint, tls), self, settings.sender, resolve_and_vet)
+        self._pool = self._new_pool(resolve_and_vet)
         self._arrange()
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = inf
@@ -114,6 +124,33 @@ class Outlet:
         """The position up to which `open` saw everything: what is offered again up to there is known."""
         self._delivered = self._expired = 0
         self._failures: dict[str, int] = {}
+
+    # What a kind of outlet may do otherwise (`hook_outlet.py`).
+
+    def _aim(self) -> None:
+        """What is sent, and what is recorded of it, is as the endpoint is now."""
+        self._renderer = Renderer(self.endpoint)
+        self._recorder = Recorder(self.endpoint)
+        self._journal.note(head_row(self.endpoint))
+
+    def _retarget(self) -> None:
+        """Send to where the endpoint is now."""
+        assert isinstance(self._pool, Pool)
+        self._pool.retarget(target_of(self.endpoint, self._tls))
+
+    def _new_health(self) -> Health:
+        return Health(self._settings.health, self._settings.sender.connections)
+
+    def _new_pool(self, resolve_and_vet: Resolve) -> Sending:
+        return Pool(target_of(self.endpoint, self._tls), self, self._settings.sender, resolve_and_vet)
+
+    def _logged_as(self, _: Recorded) -> str:
+        """In the place of the endpoint's id in the log of attempts to deliver this event."""
+        return self._id
+
+    def _columns(self, _: Recorded, wire: Connection[Lane]) -> tuple[Value, ...]:
+        """What the log keeps of an attempt to deliver this event."""
+        return self._recorder.columns(wire)
 
     # Opening, changing, closing.
 
@@ -143,10 +180,8 @@ class Outlet:
     def update(self, endpoint: Endpoint) -> None:
         """The endpoint has changed: what is sent from now on goes where it is now, and is signed with its secrets."""
         self.endpoint = endpoint
-        self._renderer = Renderer(endpoint)
-        self._recorder = Recorder(endpoint)
-        self._journal.note(head_row(endpoint))
-        self._pool.retarget(target_of(endpoint, self._tls))
+        self._aim()
+        self._retarget()
         self._arrange()
         self._course.resume()
         self.wake()
@@ -154,6 +189,7 @@ class Outlet:
     def _arrange(self) -> None:
         """As many attempts at a time, as fast and as long as the endpoint wants them."""
         sender, wanted = self._settings.sender, self.endpoint.delivery
+        assert isinstance(self._pool, Pool)
         self._pool.limit(wanted.timeout(sender.timeout))
         self._course.arrange(
             stopped=self.endpoint.paused,
@@ -238,7 +274,9 @@ class Outlet:
         """
         passed: list[Recorded] = []
         for event in events:
-            made = [a for a in await attempts_of_event(self._database, event.id) if a.endpoint_id == self._id]
+            made = [
+                a for a in await attempts_of_event(self._database, event.id) if a.endpoint_id == self._logged_as(event)
+            ]
             if self.endpoint.wants(event) and not any(attempt.ended for attempt in made):
                 return passed, [attempt for attempt in made if not attempt.replay]
             passed.append(event)
@@ -278,8 +316,9 @@ class Outlet:
         else:
             said, next_at = self._failed(work, status, error or failure_of_status(status), wire, now)
         seconds = (now - started) / NANOSECONDS
-        row = (event.id, self._id, number, started, status, said, seconds, next_at, version, len(event.body))
-        self._journal.attempt(row + self._recorder.columns(wire))
+        id_ = self._logged_as(event)
+        row = (event.id, id_, number, started, status, said, seconds, next_at, version, len(event.body))
+        self._journal.attempt(row + self._columns(event, wire))
         if self._lanes.starving:
             self._hungry()
 

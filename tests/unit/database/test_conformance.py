@@ -12,6 +12,7 @@ import pytest
 
 from callboard.clock import SystemClock
 from callboard.database import (
+    Append,
     Appended,
     Column,
     Database,
@@ -55,6 +56,24 @@ async def test_what_a_commit_returned_is_what_is_read(database: Database) -> Non
     [place] = await database.commit(Unit(events=(given,)))
     circumstances = ("a", "s1", 1, "k", "room", "s1", "peer", 5, place.committed_at, "server", "test")
     assert await events(database) == [(place.position, *circumstances, b'{"x":1}', "t", "room")]
+
+
+async def test_all_events_of_a_session_go_where_its_first_one_goes(database: Database) -> None:
+    def at(id_: str, stream: str, hook: str) -> Append:
+        return event(id_, stream)._replace(hook=hook)
+
+    first = await database.commit(Unit(events=(at("a", "s1", "room"), at("b", "s2", ""), at("c", "s1", ""))))
+    later = await database.commit(Unit(events=(at("d", "s1", ""), at("e", "s2", "room"), at("f", "s3", "room"))))
+    assert [place.hook for place in (*first, *later)] == ["room", "", "room", "room", "", "room"]
+    assert [row[-1] for row in await events(database)] == ["room", "", "room", "room", "", "room"]
+
+
+async def test_events_of_a_room_without_a_session_speak_for_themselves(database: Database) -> None:
+    places: list[Appended] = []
+    for number, hook in enumerate(("", "room", "")):
+        places += await database.commit(Unit(events=(event(f"e{number}", "room")._replace(hook=hook),)))
+    assert [place.hook for place in places] == ["", "room", ""]
+    assert [row[-1] for row in await events(database)] == ["", "room", ""]
 
 
 async def test_a_fetch_sees_what_the_commit_before_it_wrote(database: Database) -> None:

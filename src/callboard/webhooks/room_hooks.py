@@ -1,0 +1,106 @@
+"""The webhooks that rooms have of their own, as endpoints (platform.md §10.1).
+
+Owns: `RoomHooks`, which looks one up when there is something to send; `ROOMS`, `rooms_endpoint`.
+
+Always holds: a room's webhook costs a lookup while its events are sent, and nothing else: neither memory nor time grow
+with the number of rooms. What is sent is signed with one Ed25519 key, which is made of the workspace's secret, so every
+node has the same; its public key is published beside those of the endpoints.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+from typing import Final
+
+import msgspec
+from msgspec import Struct
+
+from callboard.database import Database
+from callboard.ledger import Recorded
+from callboard.webhooks.endpoint import Endpoint, headers_problems, url_problem
+from callboard.webhooks.keys import SigningKey
+from callboard.webhooks.keys_text import new_private_key
+from callboard.webhooks.selection import Selection
+
+ROOMS: Final = "rooms"
+"""In the place of an endpoint's id: how far what goes to rooms' webhooks has come. The log of attempts has rooms' ids.
+"""
+
+_PURPOSE: Final = b"callboard webhooks of rooms v1a"
+
+log = logging.getLogger("callboard.webhooks")
+
+
+class OfRooms(Selection, frozen=True, kw_only=True):
+    """Wants what goes to the webhook of its room."""
+
+    def wants(self, event: Recorded) -> bool:
+        return event.hook != ""
+
+
+class _Webhook(Struct, frozen=True):
+    url: str
+    headers: dict[str, str] = {}
+
+
+class _Room(Struct, frozen=True):
+    """What of a room's document is of interest here."""
+
+    webhook: _Webhook | None = None
+
+
+def rooms_endpoint(workspace_secret: str) -> Endpoint:
+    """What stands for all of them: the key that signs, and which events. It has no URL: each room has its own."""
+    seed = hmac.digest(workspace_secret.encode(), _PURPOSE, hashlib.sha256)
+    key = SigningKey(text=new_private_key(lambda count: seed[:count]), created_at=0)
+    return Endpoint(
+        id=ROOMS,
+        url="",
+        keys=(key,),
+        headers={},
+        enabled=True,
+        description="",
+        created_at=0,
+        updated_at=0,
+        selection=OfRooms(),
+    )
+
+
+class RoomHooks:
+    """See the module."""
+
+    def __init__(self, database: Database, rooms: Endpoint) -> None:
+        """`rooms` is what `rooms_endpoint` returned."""
+        self._database = database
+        self._rooms = rooms
+
+    async def endpoint(self, room_id: str) -> Endpoint | None:
+        """The room's webhook as it is now, its id the room's; None if the room has none any more.
+
+        Raises what `Database.fetch` raises.
+        """
+        rows = await self._database.fetch("room_by_id", id=room_id)
+        if not rows:
+            return None
+        *_, document, created_at, updated_at = rows[0]
+        assert isinstance(created_at, int)
+        assert isinstance(updated_at, int)
+        webhook = msgspec.json.decode(str(document), type=_Room).webhook
+        if webhook is None:
+            return None
+        wrong = [url_problem(webhook.url), *headers_problems(webhook.headers)]
+        if problem := next(filter(None, wrong), ""):  # of before it was refused when the room was made
+            log.error("the webhook of room %s cannot be used: %s", room_id, problem)
+            return None
+        return Endpoint(
+            id=room_id,
+            url=webhook.url,
+            keys=self._rooms.keys,
+            headers=webhook.headers,
+            enabled=True,
+            description="",
+            created_at=created_at,
+            updated_at=updated_at,
+        )
