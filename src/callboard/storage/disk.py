@@ -69,9 +69,11 @@ class Incoming:
             os.fsync(self._descriptor)
             self._rename(target)
             for folder in target.parents:
-                _sync_folder(folder)
                 if folder == self._root:
-                    return
+                    break
+                with suppress(FileNotFoundError):  # removed since, with the file: nothing is left in it to be kept
+                    _sync_folder(folder)
+            _sync_folder(self._root)
 
     def close(self) -> None:
         """Remove it if it was not published."""
@@ -89,7 +91,9 @@ class Incoming:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 self._path.replace(target)
-            except FileNotFoundError:  # `remove` took a folder away that was empty until now
+            except (FileNotFoundError, FileExistsError):
+                # `remove` took a folder away that was empty until now: before the file got there, or between `mkdir`
+                # finding it there and asking whether it is a folder. Or a file lies where a folder should: that stays.
                 if attempt == _ATTEMPTS - 1 or not self._root.exists():
                     raise
             else:
