@@ -72,7 +72,12 @@ def test_the_headers_described_are_those_that_are_sent() -> None:
 
 
 def test_the_headers_that_are_sent_sometimes_are_those_described() -> None:
-    names = (parking.HEADER, work.HEADER.partition(b":")[0], request.TEST_HEADER.partition(b":")[0])
+    names = (
+        request.BATCH_HEADER,
+        parking.HEADER,
+        work.HEADER.partition(b":")[0],
+        request.TEST_HEADER.partition(b":")[0],
+    )
     assert [header.name for header in SOMETIMES] == [name.decode() for name in names]
     for header in SOMETIMES:
         Draft202012Validator(header.schema).validate(header.example)

@@ -184,7 +184,7 @@ def test_the_plain_recipes_run(capsys: pytest.CaptureFixture[str]) -> None:
     head, _, body = rendered(endpoint).partition(b"\r\n\r\n")
     headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
     scope: dict[str, Any] = {"headers": headers, "body": body, "secret": endpoint.secrets[0]}
-    for part in ("import receive", "import Deduplicator", "import diagnose"):
+    for part in ("import receive\n", "import receive_all", "import Deduplicator", "import diagnose"):
         exec(compile(recipe("python", part), part, "exec", dont_inherit=True), scope)
     scope["handle"](scope["event"])
     scope["handle"](scope["event"])

@@ -1,7 +1,8 @@
 """For backends in Python that receive Callboard's webhooks: is it from Callboard, what does it say, is it new?
 
-Owns: `verify`, `diagnose`, `parse`, `receive`, `Deduplicator`, and in modules of their own adapters for Starlette and
-FastAPI, Litestar, Flask and Django. Touches `events` and the signing of `webhooks`, nothing of the server.
+Owns: `verify`, `diagnose`, `parse`, `receive`, `receive_all`, `Deduplicator`, and in modules of their own adapters for
+Starlette and FastAPI, Litestar, Flask and Django. Touches `events` and the signing of `webhooks`, nothing of the
+server.
 
     from callboard.consumer import receive
 
@@ -20,11 +21,12 @@ from callboard.consumer.errors import (
     InvalidHeader,
     MissingHeader,
     SecretMismatch,
+    SeveralEvents,
     UnknownScheme,
     UnreadableEvent,
     VerificationError,
 )
-from callboard.consumer.event import Event, parse, receive
+from callboard.consumer.event import Event, parse, receive, receive_all
 from callboard.consumer.headers import Headers
 from callboard.consumer.published import public_keys
 from callboard.webhooks.keys_text import InvalidSecret
@@ -44,6 +46,7 @@ __all__ = [
     "MemoryStore",
     "MissingHeader",
     "SecretMismatch",
+    "SeveralEvents",
     "Store",
     "UnknownScheme",
     "UnreadableEvent",
@@ -52,5 +55,6 @@ __all__ = [
     "parse",
     "public_keys",
     "receive",
+    "receive_all",
     "verify",
 ]

@@ -8,6 +8,7 @@
     │   ├── UnknownScheme       … because none of its signatures is of a scheme that there is a key for
     │   ├── BodyChanged         … because the body is not as it was sent
     │   └── SecretMismatch      … because no key that was given is the one it was signed with
+    ├── SeveralEvents           it is from Callboard, and a batch where one event was asked for
     ├── UnreadableEvent         it is from Callboard, and says something that this version does not know
     └── InProgress (`dedupe`)   somebody is handling the same event at this moment
 
@@ -119,6 +120,17 @@ class UnreadableEvent(ConsumerError):  # noqa: N818
     def __init__(self, type_: str, reason: str) -> None:
         super().__init__(f"the event cannot be read: {reason}; a newer version of callboard may know it")
         self.type = type_
+
+
+class SeveralEvents(ConsumerError):  # noqa: N818
+    """It is a batch of `count` events: the endpoint's `delivery` has a `batch`."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(
+            f"this is a batch of {count} events: read it with receive_all, or take `batch` out of the endpoint's"
+            " `delivery`"
+        )
+        self.count = count
 
 
 def _listed(schemes: Sequence[str]) -> str:

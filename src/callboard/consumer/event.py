@@ -1,6 +1,6 @@
 """A delivery as a typed event.
 
-Owns: `Event`, `parse` and `receive`.
+Owns: `Event`, `parse`, `receive` and `receive_all`.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Generic, TypeVar
 
+from msgspec import DecodeError, Raw, Struct
+from msgspec.json import Decoder
+
 from callboard.clock import NANOSECONDS
 from callboard.consumer.diagnosis import verify_fields
-from callboard.consumer.errors import UnreadableEvent
-from callboard.consumer.headers import ID, SEQ, STREAM, Headers, fields_of, number_of
+from callboard.consumer.errors import SeveralEvents, UnreadableEvent
+from callboard.consumer.headers import ID, SEQ, STREAM, Headers, fields_of, number_of, numbers_of
 from callboard.events import Envelope, Payload, UnknownEventType, decode, timestamps
 from callboard.webhooks.signing import TOLERANCE
 
@@ -84,12 +87,55 @@ def receive(
     now: float | None = None,
 ) -> Event[Payload]:
     """The event that was delivered, verified. The arguments are those of `verify`, and so is what is raised; besides,
-    `UnreadableEvent`.
+    `UnreadableEvent`, and `SeveralEvents` for a batch, which only endpoints that want them are sent.
+    """
+    fields = fields_of(headers)
+    verify_fields(fields, body, secrets, tolerance_seconds, now)
+    if bodies := _batch(bytes(body)):
+        raise SeveralEvents(len(bodies))
+    stream = fields.get(STREAM, [""])[0]
+    return Event(fields[ID][0], stream, number_of(fields, SEQ), parse(bytes(body)))
+
+
+def receive_all(
+    headers: Headers,
+    body: bytes,
+    secrets: str | Sequence[str],
+    *,
+    tolerance_seconds: float = TOLERANCE,
+    now: float | None = None,
+) -> list[Event[Payload]]:
+    """The events that were delivered, verified, in their order: those of a batch, or the only one. Else as `receive`.
+
+    Each has its own `id`. The request is to be answered with 2xx once all are safe; any of them may come again, in the
+    same company, in another, or alone.
     """
     fields = fields_of(headers)
     verify_fields(fields, body, secrets, tolerance_seconds, now)
     stream = fields.get(STREAM, [""])[0]
-    return Event(fields[ID][0], stream, number_of(fields, SEQ), parse(bytes(body)))
+    bodies = _batch(bytes(body))
+    if not bodies:
+        return [Event(fields[ID][0], stream, number_of(fields, SEQ), parse(bytes(body)))]
+    envelopes = [parse(one) for one in bodies]
+    seqs = numbers_of(fields, SEQ, len(bodies))
+    return [Event(envelope.id, stream, seq, envelope) for envelope, seq in zip(envelopes, seqs, strict=True)]
+
+
+class _Batch(Struct):
+    batch: list[Raw]
+
+
+_BATCH = Decoder(_Batch)
+
+
+def _batch(body: bytes) -> list[bytes]:
+    """The bodies of the events in a batch's; none if it is not one."""
+    if not body.startswith(b'{"batch":'):
+        return []
+    try:
+        return [bytes(one) for one in _BATCH.decode(body).batch]
+    except (DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UnreadableEvent("", f"the batch is no JSON of Callboard's: {error}") from error
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

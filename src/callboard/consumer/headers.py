@@ -82,6 +82,18 @@ def number_of(fields: Fields, name: str) -> int:
     return int(value)
 
 
+def numbers_of(fields: Fields, name: str, count: int) -> list[int]:
+    """The numbers, separated by commas, in a header that is not signed; as many zeros if it is not there.
+
+    Raises `InvalidHeader`.
+    """
+    (value, *more) = fields.get(name, [",".join(["0"] * count)])
+    texts = value.split(",")
+    if more or len(texts) != count or not all(map(_is_number, texts)):
+        raise InvalidHeader(name, f"must be there once, with {count} numbers separated by commas")
+    return [int(text) for text in texts]
+
+
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) <= 18
 

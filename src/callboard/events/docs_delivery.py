@@ -49,13 +49,21 @@ HEADERS: Final = (
     ),
     Header(
         "callboard-seq",
-        {"type": "string", "pattern": "^[1-9][0-9]*$"},
-        "The event's place in its stream: 1, 2, 3, … without a gap. Not signed.",
+        {"type": "string", "pattern": "^[1-9][0-9]*(,[1-9][0-9]*)*$"},
+        "The event's place in its stream, which counts 1, 2, 3, … without a gap; an endpoint with filters is not sent"
+        " all of them. Of a batch the places of all its events, separated by commas. Not signed.",
         "7",
     ),
 )
 
 SOMETIMES: Final = (
+    Header(
+        "callboard-batch",
+        {"type": "string", "pattern": "^[1-9][0-9]*$"},
+        "Only if the endpoint's `delivery` has a `batch`: so many events are in the body, an object with the array"
+        " `batch`. Not signed.",
+        "3",
+    ),
     Header(
         "callboard-gap",
         {"type": "string"},

@@ -22,7 +22,10 @@ from callboard.webhooks.signing import InvalidSignature, verify
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request. `connection` counts the receiver's connections; `verified` is None without a secret."""
+    """One request; of a batch, `seq` is that of its first event.
+
+    `connection` counts the receiver's connections; `verified` is None without a secret.
+    """
 
     id: str
     seq: int
@@ -226,7 +229,7 @@ class _Conversation(asyncio.Protocol):
         headers = {name.lower(): value for name, value in self._headers}
         delivery = Delivery(
             id=headers.get("webhook-id", ""),
-            seq=int(headers.get("callboard-seq", "0")),
+            seq=int(headers.get("callboard-seq", "0").partition(",")[0]),
             stream=headers.get("callboard-stream", ""),
             body=self._body,
             headers=tuple(self._headers),

@@ -11,12 +11,13 @@ every request that reached it, also those of which the answer reached nobody.
 from __future__ import annotations
 
 import asyncio
+import json
 import selectors
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 from callboard.clock import NANOSECONDS
 from callboard.database import Appended, Database, Row, Unit, Value
@@ -124,7 +125,7 @@ class Mains:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One that reached the server, in the `life`th process."""
+    """One that reached the server, in the `life`th process; of a batch, one for each of its events."""
 
     id: str
     stream: str
@@ -148,6 +149,7 @@ class Server:
     poison: set[str] = field(default_factory=set)
     requests: list[Request] = field(default_factory=list)
     verify: Callable[[dict[str, str], bytes], None] = lambda _headers, _body: None
+    batches: dict[str, bytes] = field(default_factory=dict)
     flying: dict[str, int] = field(default_factory=dict)
     """By stream, how many requests of this life have no answer yet; "" for those of replays."""
 
@@ -159,15 +161,21 @@ class Server:
         headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
         self.verify(headers, body)
         status = {"broken": 500, "throttled": 429, "refusing": 400}.get(self.mood, 200)
-        if headers["webhook-id"] in self.poison:
+        stream, seqs = headers["callboard-stream"], [int(seq) for seq in headers["callboard-seq"].split(",")]
+        ids = [headers["webhook-id"]]
+        if "callboard-batch" in headers:
+            assert self.batches.setdefault(ids[0], body) == body, "another batch by the same name"
+            ids = [event["id"] for event in json.loads(body)["batch"]]
+            assert len(ids) == int(headers["callboard-batch"]) > 1
+        if self.poison.intersection(ids):
             status = 422
         gap = tuple(int(seq) for seq in headers.get("callboard-gap", "").split(",") if seq)
-        stream, seq = headers["callboard-stream"], int(headers["callboard-seq"])
         accepted = 200 <= status < 300 and self.mood != "silent"
         replay = "callboard-replay" in headers
-        self.requests.append(
-            Request(headers["webhook-id"], stream, seq, gap, self.world.elapsed, self.life, accepted, replay)
-        )
+        self.requests += [
+            Request(id_, stream, seq, gap, self.world.elapsed, self.life, accepted, replay)
+            for id_, seq in zip(ids, seqs, strict=True)
+        ]
         if self.mood == "silent":
             return 15.0, 0, b"", Failure.TIMEOUT_ANSWER
         more = b"Retry-After: 60\r\n" if status == 429 else b""
@@ -178,6 +186,7 @@ class Wires:
     """In place of `sender.Pool`: every request goes to `server` and is answered after a while."""
 
     server: Server
+    living: ClassVar[list[Wires]] = []
 
     def __init__(self, target: Target, source: Source[Any], settings: SenderSettings, _resolve: object = None) -> None:
         self.server = SERVERS[target.host]
@@ -186,6 +195,7 @@ class Wires:
         self._stopping = False
         self._flying: dict[Any, asyncio.TimerHandle] = {}
         self._lanes: dict[Any, str] = {}
+        self.living.append(self)
 
     @property
     def open(self) -> int:
@@ -227,11 +237,15 @@ class Wires:
             timer.cancel()
             self._end(work, 0, b"", Failure.STOPPED)
 
-    def cut(self) -> None:
-        """The process is gone: nothing that is under way ends."""
-        self._stopping = True
-        for timer in self._flying.values():
-            timer.cancel()
+    @classmethod
+    def cut(cls) -> None:
+        """The process is gone: nothing that is under way ends, on whichever wires."""
+        for wires in cls.living:
+            wires._stopping = True
+            for timer in wires._flying.values():
+                timer.cancel()
+            wires._flying.clear()
+        cls.living.clear()
 
     def _end(self, work: Any, status: int, head: bytes, failure: Failure | None) -> None:
         del self._flying[work]

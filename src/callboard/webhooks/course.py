@@ -17,9 +17,11 @@ from callboard.clock import NANOSECONDS
 from callboard.database import Delete, Put, Row
 from callboard.ledger import Recorded
 from callboard.webhooks.attempts import GIVEN_UP, Attempt
+from callboard.webhooks.batching import Batch, Batching, disband
 from callboard.webhooks.failures import REFUSALS, Failure
 from callboard.webhooks.health import Health, Phase, Signal
-from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.lane import Lane
+from callboard.webhooks.lanes import Lanes
 from callboard.webhooks.manner import Bucket
 from callboard.webhooks.parking import Gaps, Parked
 from callboard.webhooks.retry import Random, RetryPolicy
@@ -57,6 +59,7 @@ class Course:
         self._probe: Lane | None = None
         self._due = self._refill = inf
         self._bucket: Bucket | None = None
+        self._batching = Batching(lanes)
 
     def restore(self, row: Row, now: int, ticks: float) -> None:
         """Go on as the health's `row` says."""
@@ -65,17 +68,18 @@ class Course:
             self._lanes.narrow()
         self._set_due(ticks)
 
-    def arrange(self, *, stopped: bool, most: int, rate: float, ticks: float) -> None:
-        """So many attempts at the same time and a second (0: any number), or none at all."""
+    def arrange(self, *, stopped: bool, most: int, rate: float, batch: Batch | None, ticks: float) -> None:
+        """So many attempts at the same time and a second (0: any number), or none at all; events together or not."""
         self.stopped = stopped
         self.health.resize(most)
         self._bucket = Bucket(rate, ticks) if rate else None
         self._refill = inf
+        self._batching.wanted = batch
 
     @property
     def paced(self) -> bool:
-        """Whether a rate may be why `begin` gives nothing."""
-        return self._bucket is not None
+        """Whether a rate, or that lanes gather events, may be why `begin` gives nothing, or not all that there is."""
+        return self._bucket is not None or self._batching.wanted is not None
 
     def resume(self) -> None:
         """The endpoint was changed, or somebody says that it works again: see at once, if it is not stopped."""
@@ -85,13 +89,13 @@ class Course:
     # An attempt, from its beginning to its end.
 
     def begin(self, now: int, ticks: float) -> Lane | None:
-        """The lane whose first event is to be sent now, if any may be."""
+        """The lane whose first events (`batch` of them) are to be sent now, if any may be."""
         health = self.health
         if self.in_flight >= health.limit or self.stopped:
             return None
         if self._bucket is not None and not self._may(self._bucket, ticks):
             return None
-        lane = self._lanes.take()
+        lane = self._take(ticks)
         if lane is None:
             return None
         self.in_flight += 1
@@ -100,7 +104,18 @@ class Course:
             self._probe = lane
         lane.attempts += 1
         lane.started = now
+        self._batching.begun(lane)
         return lane
+
+    def _take(self, ticks: float) -> Lane | None:
+        """The next lane that does not wait for more events."""
+        alone = self.health.phase is not Phase.CLOSED
+        while (lane := self._lanes.take()) is not None:
+            if self._batching.settle(lane, ticks, alone=alone):
+                return lane
+        if self._bucket is not None:
+            self._bucket.give_back()
+        return None
 
     def _may(self, bucket: Bucket, ticks: float) -> bool:
         """Whether the rate allows another one. If not, `next_due` says when."""
@@ -127,7 +142,7 @@ class Course:
         self._lanes.back(lane)
 
     def accepted(self, lane: Lane, now: int) -> None:
-        """The first event of `lane` was accepted."""
+        """The first events of `lane` were accepted."""
         self.in_flight -= 1
         if self.gaps:
             for row in self.gaps.told(lane.stream):
@@ -141,7 +156,7 @@ class Course:
     def failed(
         self, lane: Lane, failure: Failure, status: int, asked: float, now: int, ticks: float
     ) -> tuple[str, int]:
-        """The first event of `lane` was not. The endpoint `asked` for so many seconds of peace.
+        """The first events of `lane` were not. The endpoint `asked` for so many seconds of peace.
 
         Returns the error as it is recorded, and when the next attempt is due (0: never).
         """
@@ -158,6 +173,7 @@ class Course:
             self._say(signal)
         self._set_due(ticks)
         if health.phase is not Phase.CLOSED:
+            lane.together = False
             self._lanes.back(lane)
             return failure.value, health.due_at
         return self._again_or_park(lane, failure, status, asked, now, ticks)
@@ -191,6 +207,10 @@ class Course:
         self, lane: Lane, failure: Failure, status: int, asked: float, now: int, ticks: float
     ) -> tuple[str, int]:
         delay = self._retry.next_delay(lane.tries, ticks - lane.since, self._random, asked)
+        if lane.batch > 1:
+            enough = delay is None or lane.tries > len(self._retry.quick)
+            if disband(lane, failure, asked, tried_enough=enough):
+                delay = 0.0 if status in REFUSALS else self._retry.next_delay(1, 0.0, self._random, asked) or 0.0
         if delay is None:
             self._park(lane, lane.events[0], failure, status, now)
             return GIVEN_UP + failure.value, 0

@@ -22,7 +22,7 @@ from callboard.database.interface import QueryFailed
 from callboard.webhooks.connection import Connection
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.failures import Failure
-from callboard.webhooks.lanes import Lane
+from callboard.webhooks.lane import Lane
 from callboard.webhooks.reach import Resolve
 from callboard.webhooks.record import Recorder, Wire
 from callboard.webhooks.request import Renderer, head_row, target_of

@@ -16,7 +16,7 @@ from callboard.ledger import Recorded
 from callboard.webhooks.connection import Connection
 from callboard.webhooks.fan import Fan
 from callboard.webhooks.health import Health
-from callboard.webhooks.lanes import Lane
+from callboard.webhooks.lane import Lane
 from callboard.webhooks.outlet import Outlet, Sending
 from callboard.webhooks.reach import Resolve
 from callboard.webhooks.request import Renderer

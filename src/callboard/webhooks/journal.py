@@ -29,7 +29,8 @@ from callboard.database.tables import (
     ENDPOINT_HEALTH,
     PARKED_EVENT,
 )
-from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.lane import Lane
+from callboard.webhooks.lanes import Lanes
 from callboard.webhooks.standing import Standing
 
 HOLD = 0.02

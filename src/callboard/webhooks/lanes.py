@@ -1,97 +1,28 @@
 """The lanes of one endpoint: which event of which stream is to be sent next. A data structure: no I/O, no
 clock.
 
-Owns: `Lane`, `Lanes`.
+Owns: `Lanes`.
 
-Always holds: a lane is in exactly one `State`, and only its first event may be under way; the next one's turn
-comes when that one is `passed`. There is a lane for each stream that has events which are not passed, and for
-no other. At most `per_lane` events of a lane are held in memory, and no more are taken in while `most` are
-held in all (while they are `narrow`, one lane's); of the others a lane knows that they exist (up to `last_seq`), and
-asks for them when it has none left (`HUNGRY`). Events that the endpoint does not want are passed where they stand.
+Always holds: a lane is in exactly one `State`, and only its first event (or the first few together, its `batch`) may
+be under way; the next one's turn comes when that one is `passed`. There is a lane for each stream that has events
+which are not passed, and for no other. At most `per_lane` events of a lane are held in memory, and no more are taken in
+while `most` are held in all (while they are `narrow`, one lane's); of the others a lane knows that they exist (up to
+`last_seq`), and asks for them when it has none left (`HUNGRY`). Events that the endpoint does not want are passed where
+they stand.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from enum import Enum, auto
 from heapq import heappop, heappush, nsmallest
 from itertools import count
 
 from callboard.ledger import Recorded
-
-
-class State(Enum):
-    """What a lane waits for."""
-
-    READY = auto()
-    """A connection."""
-    SENDING = auto()
-    """The end of the attempt that is under way."""
-    WAITING = auto()
-    """Its time to try again."""
-    HUNGRY = auto()
-    """Events from the database: it holds none."""
-    READING = auto()
-    """The events it asked for."""
-
+from callboard.webhooks.lane import Lane, State
 
 # Looking a member up in its class takes longer than all the rest of `take`.
-_READY, _SENDING, _WAITING, _HUNGRY, _READING = State
-
-
-class Lane:
-    """One stream on its way to one endpoint.
-
-    Everything up to `done_seq` (at `done_position`) is passed; `events` are the next ones that are wanted, all that
-    there are up to `held_seq`; `last_seq` is the last there is. `attempts` were made for the first event, the last of
-    them at `started` (nanoseconds, UTC), to the endpoint as it was at `version`. The other slots are the course's.
-    """
-
-    __slots__ = (
-        "asked_seq",
-        "attempts",
-        "closings",
-        "done_position",
-        "done_seq",
-        "events",
-        "header",
-        "held_position",
-        "held_seq",
-        "last_seq",
-        "restored",
-        "seen",
-        "since",
-        "started",
-        "state",
-        "stream",
-        "tries",
-        "version",
-    )
-
-    def __init__(self, stream: str, done_seq: int, done_position: int, last_seq: int) -> None:
-        self.stream = stream
-        self.header = stream.encode()
-        self.done_seq = done_seq
-        self.done_position = done_position
-        self.held_seq = done_seq
-        self.held_position = done_position
-        self.last_seq = last_seq
-        self.events: deque[Recorded] = deque()
-        self.attempts = self.tries = self.started = 0
-        self.since = 0.0
-        self.seen = self.closings = -1
-        self.version = 0
-        self.asked_seq = 0
-        self.restored = False
-        """Whether it is as a restart found it: the log of attempts may know more."""
-        self.state = _HUNGRY
-
-    def forget(self) -> None:
-        """Its first event is another one."""
-        self.attempts = self.tries = 0
-        self.seen = self.closings = -1
-
+_READY, _SENDING, _GATHERING, _WAITING, _HUNGRY, _READING = State
 
 Wants = Callable[[Recorded], bool]
 
@@ -100,12 +31,13 @@ class Lanes:
     """See the module. Every method takes constant time, but `mark` and `narrow`, which look at all lanes."""
 
     def __init__(self, per_lane: int, most: int) -> None:
-        self._per_lane = per_lane
+        self.per_lane = per_lane
         self._widest = self._most = most
         self._lanes: dict[str, Lane] = {}
         self._ready: deque[Lane] = deque()
         self._hungry: deque[Lane] = deque()
         self._waiting: list[tuple[float, int, Lane]] = []
+        self._gathering: list[tuple[float, int, Lane]] = []
         self._order = count()
         self._highest = 0
         self.held = 0
@@ -143,16 +75,17 @@ class Lanes:
             self._lanes[event.stream] = lane
             if self.held < self._most:
                 self._hold(lane, event)
-                lane.state = _READY
-                self._ready.append(lane)
+                self._make_ready(lane)
             else:
                 self._hungry.append(lane)
             return
         # Behind a gap nothing is held: what a lane holds is what comes next.
-        complete = lane.held_seq == lane.last_seq
+        held = self.grows(lane)
         lane.last_seq = event.seq
-        if complete and len(lane.events) < self._per_lane and self.held < self._most:
+        if held:
             self._hold(lane, event)
+            if lane.state is _GATHERING:
+                self._make_ready(lane)
 
     def pass_over(self, event: Recorded) -> None:
         """The next event of its stream was committed, and is not wanted: as if it were passed, in its turn."""
@@ -188,6 +121,14 @@ class Lanes:
                 assert lane is not None
                 lane.events[place] = event
 
+    def grows(self, lane: Lane) -> bool:
+        """Whether the next event of its stream will be held."""
+        return lane.held_seq == lane.last_seq and len(lane.events) < self.per_lane and self.held < self._most
+
+    def _make_ready(self, lane: Lane) -> None:
+        lane.state = _READY
+        self._ready.append(lane)
+
     def _hold(self, lane: Lane, event: Recorded) -> None:
         lane.events.append(event)
         lane.held_seq = event.seq
@@ -199,12 +140,12 @@ class Lanes:
     def narrow(self) -> None:
         """Hold one lane's events at a time from now on. No lane waits: each asks for its events when it is its turn."""
         self._most = 1
-        self._ready.clear()
-        self._waiting.clear()
+        for lanes in (self._ready, self._waiting, self._gathering):
+            lanes.clear()
         for lane in self._lanes.values():
             if lane.state is _SENDING:
-                self._drop(lane, 1)
-            elif lane.state in (_READY, _WAITING):
+                self._drop(lane, lane.batch)
+            elif lane.state in (_READY, _WAITING, _GATHERING):
                 self.back(lane)
 
     def widen(self) -> None:
@@ -214,6 +155,7 @@ class Lanes:
     def back(self, lane: Lane) -> None:
         """The attempt for the first event of `lane` failed: its turn comes again after that of all others."""
         self._drop(lane, 0)
+        lane.due = 0.0
         lane.state = _HUNGRY
         self._hungry.append(lane)
 
@@ -240,18 +182,20 @@ class Lanes:
         return lane
 
     def passed(self, lane: Lane) -> None:
-        """The first event of `lane`, which was under way, was accepted or given up on."""
-        event = lane.events.popleft()
-        self.held -= 1
-        self.pending -= 1
+        """The first events of `lane`, which were under way, were accepted or given up on."""
+        for _ in range(lane.batch):
+            event = lane.events.popleft()
+        self.held -= lane.batch
+        self.pending -= lane.batch
+        lane.batch = 1
+        lane.together = False
         lane.done_seq = event.seq
         lane.done_position = event.position
         if lane.closings >= 0:
             lane.forget()
         lane.attempts = 0
         if lane.events:
-            lane.state = _READY
-            self._ready.append(lane)
+            self._make_ready(lane)
         else:
             self._feed_or_end(lane)
 
@@ -266,20 +210,30 @@ class Lanes:
             self._drop(lane, 0)
         heappush(self._waiting, (due, next(self._order), lane))
 
+    def gather(self, lane: Lane, due: float) -> None:
+        """`lane`, which was taken, is ready again when it holds more, or at `due`."""
+        lane.state = _GATHERING
+        if lane.due != due:
+            lane.due = due
+            heappush(self._gathering, (due, next(self._order), lane))
+
     def wake(self, now: float) -> None:
         """The lanes whose time has come may try again."""
         while self._waiting and self._waiting[0][0] <= now:
             lane = heappop(self._waiting)[2]
             if lane.events:
-                lane.state = _READY
-                self._ready.append(lane)
+                self._make_ready(lane)
             else:
                 lane.state = _HUNGRY
                 self._hungry.append(lane)
+        while self._gathering and self._gathering[0][0] <= now:
+            due, _, lane = heappop(self._gathering)
+            if lane.state is _GATHERING and lane.due == due:
+                self._make_ready(lane)
 
     def next_due(self) -> float | None:
-        """When `wake` has something to do, if any lane is waiting."""
-        return self._waiting[0][0] if self._waiting else None
+        """When `wake` may have something to do, if any lane is waiting."""
+        return min([heap[0][0] for heap in (self._waiting, self._gathering) if heap], default=None)
 
     # Events are read back.
 
@@ -320,8 +274,7 @@ class Lanes:
         if not wanted or wanted[0] is not known[0]:
             lane.forget()
         if wanted:
-            lane.state = _READY
-            self._ready.append(lane)
+            self._make_ready(lane)
         else:
             self._feed_or_end(lane)
 

@@ -10,6 +10,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from callboard.webhooks.batching import Batch
+
 MOST_CONCURRENCY = 1000
 MOST_RATE = 100_000.0
 
@@ -30,6 +32,9 @@ class Manner(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     operational: Annotated[
         bool, Meta(description="Be sent what happens to the other endpoints, too (endpoint.failing, event.parked, …).")
     ] = False
+    batch: Annotated[
+        Batch | None, Meta(description="Several events of a session in one request. null: each in its own.")
+    ] = None
 
     def most(self, connections: int) -> int:
         """How many attempts may be under way, where the server's setting is so many."""
@@ -59,6 +64,10 @@ class Bucket:
             return False
         self._tokens -= 1
         return True
+
+    def give_back(self) -> None:
+        """The one that was taken last was not needed."""
+        self._tokens += 1
 
     def due(self) -> float:
         """When there is a token again."""

@@ -17,6 +17,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Sequence
+from itertools import islice
 from math import inf
 from typing import Protocol
 
@@ -27,6 +28,7 @@ from callboard.measures import Histogram
 from callboard.webhooks import retry_after
 from callboard.webhooks.answers import header
 from callboard.webhooks.attempts import Attempt, attempts_of_event
+from callboard.webhooks.batching import size_of
 from callboard.webhooks.connection import Connection
 from callboard.webhooks.course import Course
 from callboard.webhooks.endpoint import Endpoint
@@ -34,7 +36,8 @@ from callboard.webhooks.failures import Failure, failure_of_status
 from callboard.webhooks.gauges import Gauges, Settings
 from callboard.webhooks.health import Health, Signal
 from callboard.webhooks.journal import Journal, Progress
-from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.lane import Lane
+from callboard.webhooks.lanes import Lanes
 from callboard.webhooks.parking import MOST_HELD, Parked
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.record import Recorder
@@ -195,6 +198,7 @@ class Outlet:
             stopped=self.endpoint.paused,
             most=wanted.most(sender.connections),
             rate=wanted.rate_per_second,
+            batch=wanted.batch,
             ticks=self._loop.time(),
         )
 
@@ -252,6 +256,8 @@ class Outlet:
         try:
             events = await self._ledger.read_stream(lane.stream, lane.done_seq, self._settings.per_lane)
             passed, made = await self._logged(events) if lane.restored else ([], [])
+            if made:
+                await self._logged_together(lane, events[len(passed) + 1 :])
         except BaseException:
             self._lanes.unfed(lane)
             raise
@@ -274,13 +280,24 @@ class Outlet:
         """
         passed: list[Recorded] = []
         for event in events:
-            made = [
-                a for a in await attempts_of_event(self._database, event.id) if a.endpoint_id == self._logged_as(event)
-            ]
+            made = await self._made(event)
             if self.endpoint.wants(event) and not any(attempt.ended for attempt in made):
                 return passed, [attempt for attempt in made if not attempt.replay]
             passed.append(event)
         return passed, []
+
+    async def _logged_together(self, lane: Lane, behind: Sequence[Recorded]) -> None:
+        """What is `behind` an event that was tried may have been tried with it, in a batch."""
+        for event in filter(self.endpoint.wants, behind):
+            numbers = [attempt.number for attempt in await self._made(event) if not attempt.replay]
+            if not numbers:
+                return
+            lane.stretch, lane.shared = event.seq, max(lane.shared, *numbers)
+
+    async def _made(self, event: Recorded) -> list[Attempt]:
+        """The attempts to deliver this event to this endpoint."""
+        id_ = self._logged_as(event)
+        return [attempt for attempt in await attempts_of_event(self._database, event.id) if attempt.endpoint_id == id_]
 
     # What the pool asks for and tells (`sender.Source`).
 
@@ -290,7 +307,7 @@ class Outlet:
         if journal.full or ticks > journal.until:
             return None
         lane = self._course.begin(self._now(), ticks)
-        if lane is None and self._course.paced:
+        if self._course.paced:
             self._set_timer()
         return lane
 
@@ -298,27 +315,31 @@ class Outlet:
         work.version = self.endpoint.updated_at
         gaps = self._course.gaps
         more = gaps.header(work.stream) if gaps else b""
+        if work.batch > 1:
+            return self._renderer.render_batch(_first(work), work.header, work.started, more)
         return self._renderer.render(work.events[0], work.header, work.started, more)
 
     def finished(self, work: Lane, status: int, error: Failure | None, wire: Connection[Lane]) -> None:
         if error is Failure.STOPPED:  # not known how it would have ended: it is made again when deliveries go on
             self._course.cut_off()
             return
-        event = work.events[0]
+        events = _first(work)
         now = self._now()
         started, number, version = work.started, work.attempts, work.version
         said, next_at = "", 0
         if 200 <= status < 300:
-            self._delivered += 1
-            self._receipts.add((now - event.committed_at) / NANOSECONDS)
+            self._delivered += len(events)
+            for event in events:
+                self._receipts.add((now - event.committed_at) / NANOSECONDS)
             self._course.accepted(work, now)
             self.progress.passed(work)
         else:
             said, next_at = self._failed(work, status, error or failure_of_status(status), wire, now)
         seconds = (now - started) / NANOSECONDS
-        id_ = self._logged_as(event)
-        row = (event.id, id_, number, started, status, said, seconds, next_at, version, len(event.body))
-        self._journal.attempt(row + self._columns(event, wire))
+        size, columns = size_of(events), self._columns(events[0], wire)
+        for event in events:
+            row = (event.id, self._logged_as(event), number, started, status, said, seconds, next_at, version, size)
+            self._journal.attempt(row + columns)
         if self._lanes.starving:
             self._hungry()
 
@@ -385,6 +406,11 @@ class Outlet:
             failing_since=health.failing_since,
             due_at=health.due_at,
         )
+
+
+def _first(lane: Lane) -> list[Recorded]:
+    """The events that are under way."""
+    return list(islice(lane.events, lane.batch))
 
 
 def _integer(value: object) -> int:

@@ -3,12 +3,13 @@
 Owns: `Renderer`, and where an endpoint's URL leads (`target_of`).
 
 Always holds: the body is the very bytes of the ledger. `webhook-id` is the event's id in every attempt;
-timestamp and signature are new in each (Standard Webhooks 1.0.0).
+timestamp and signature are new in each (Standard Webhooks 1.0.0). A batch has an id of its own, that of its events.
 """
 
 from __future__ import annotations
 
 import ssl
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 import msgspec
@@ -20,6 +21,7 @@ from callboard.database.tables import REQUEST_HEAD
 from callboard.ledger import Recorded
 from callboard.ledger.records import TEST
 from callboard.webhooks.answers import REDACTED
+from callboard.webhooks.batching import body_of, id_of
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.keys import expiring, signer_at
 from callboard.webhooks.reach import Target
@@ -28,6 +30,9 @@ from callboard.webhooks.tls import Identity, usable_context
 TEST_HEADER = b"callboard-test: true\r\n"
 """Sent with what did not happen."""
 
+BATCH_HEADER = b"callboard-batch"
+"""Says how many events there are, where there are several."""
+
 USER_AGENT = f"Callboard/{__version__}"
 
 _HEAD = (
@@ -35,7 +40,7 @@ _HEAD = (
     b"webhook-timestamp: %b\r\n"
     b"webhook-signature: %b\r\n"
     b"callboard-stream: %b\r\n"
-    b"callboard-seq: %d\r\n"
+    b"callboard-seq: %b\r\n"
     b"%b"
     b"content-length: %d\r\n"
     b"\r\n"
@@ -61,19 +66,26 @@ class Renderer:
 
         `more` are header lines, each with its end.
         """
+        if event.actor == TEST:
+            more += TEST_HEADER
+        return self._request(event.id.encode(), b"%d" % event.seq, event.body, stream, now, more)
+
+    def render_batch(self, events: Sequence[Recorded], stream: bytes, now: int, more: bytes = b"") -> bytes:
+        """The request for several `events` of one stream. As `render` in all else."""
+        more += b"%b: %d\r\n" % (BATCH_HEADER, len(events))
+        seqs = b",".join([b"%d" % event.seq for event in events])
+        return self._request(id_of(events), seqs, body_of(events), stream, now, more)
+
+    def _request(self, id_: bytes, seq: bytes, body: bytes, stream: bytes, now: int, more: bytes) -> bytes:
         second = now // NANOSECONDS
         if second != self._second:
             self._second = second
             self._timestamp = b"%d" % second
             if self._expiring:  # after a rotation: some keys sign until a certain time only
                 self._sign = signer_at(self._keys, now).sign
-        if event.actor == TEST:
-            more += TEST_HEADER
-        id_ = event.id.encode()
-        body = event.body
         timestamp = self._timestamp
         signature = self._sign(id_, timestamp, body)
-        return self._template % (id_, timestamp, signature, stream, event.seq, more, len(body), body)
+        return self._template % (id_, timestamp, signature, stream, seq, more, len(body), body)
 
 
 def target_of(endpoint: Endpoint, tls: ssl.SSLContext) -> Target:

@@ -12,7 +12,8 @@ from itertools import islice, takewhile
 
 from callboard.database import Delete, Put
 from callboard.database.tables import DELIVERY_CURSOR, SHARD_MARK
-from callboard.webhooks.lanes import Lane, Lanes
+from callboard.webhooks.lane import Lane
+from callboard.webhooks.lanes import Lanes
 from callboard.webhooks.shards import Tenure, shard_of
 from callboard.webhooks.standing import Standing
 

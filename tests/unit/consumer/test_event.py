@@ -12,7 +12,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from callboard.consumer import InvalidHeader, SecretMismatch, UnreadableEvent, parse, receive
+from callboard.consumer import (
+    InvalidHeader,
+    SecretMismatch,
+    SeveralEvents,
+    UnreadableEvent,
+    parse,
+    receive,
+    receive_all,
+)
 from callboard.events import CATALOGUE, PeerJoinSuccess, decode, replayed, sample
 
 NOW = 1_800_000_000
@@ -56,6 +64,60 @@ def test_without_our_own_headers_there_is_no_stream_and_no_seq(sent: Any) -> Non
 def test_a_seq_that_is_no_number_is_refused(sent: Any, seq: str) -> None:
     with pytest.raises(InvalidHeader, match="callboard-seq"):
         receive(sent.headers() | {"callboard-seq": seq}, sent.body, sent.secret, now=NOW)
+
+
+def batch_of(sent: Any, count: int) -> Any:
+    bodies = [sent.body.replace(b'"id":"', b'"id":"%d' % number, 1) for number in range(count)]
+    return replace(sent, id="batch_1", body=b'{"batch":[' + b",".join(bodies) + b"]}")
+
+
+def test_a_batch_is_its_events_each_with_its_own_id_and_seq(sent: Any) -> None:
+    batch = batch_of(sent, 3)
+    events = receive_all(batch.headers() | {"callboard-seq": "4,5,9"}, batch.body, batch.secret, now=NOW)
+    assert [event.seq for event in events] == [4, 5, 9]
+    assert [event.id for event in events] == [f"{number}{decode(sent.body).id}" for number in range(3)]
+    assert {event.stream for event in events} == {"s1"}
+    assert all(isinstance(event.data, PeerJoinSuccess) for event in events)
+
+
+def test_an_event_that_comes_alone_is_a_list_of_one(sent: Any) -> None:
+    arguments = (sent.headers(), sent.body, sent.secret)
+    assert receive_all(*arguments, now=NOW) == [receive(*arguments, now=NOW)]
+
+
+def test_a_batch_without_our_own_headers_has_no_stream_and_no_seqs(sent: Any) -> None:
+    batch = batch_of(sent, 2)
+    headers = {name: value for name, value in batch.headers().items() if not name.startswith("callboard-")}
+    events = receive_all(headers, batch.body, batch.secret, now=NOW)
+    assert [(event.stream, event.seq) for event in events] == [("", 0), ("", 0)]
+
+
+@pytest.mark.parametrize("seqs", ["", "1", "1,2,3", "1,x", "1,,2", "1;2"])
+def test_the_seqs_of_a_batch_are_one_for_each_event(sent: Any, seqs: str) -> None:
+    batch = batch_of(sent, 2)
+    with pytest.raises(InvalidHeader, match="callboard-seq"):
+        receive_all(batch.headers() | {"callboard-seq": seqs}, batch.body, batch.secret, now=NOW)
+
+
+def test_who_asks_for_one_event_is_told_that_it_is_a_batch(sent: Any) -> None:
+    batch = batch_of(sent, 2)
+    with pytest.raises(SeveralEvents, match="a batch of 2 events: read it with receive_all"):
+        receive(batch.headers(), batch.body, batch.secret, now=NOW)
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"batch":[', b'{"batch":3}', b'{"batch":[1]}', b'{"batch":[]}', b'{"batch":["\xff"]}']
+)
+def test_a_batch_that_is_none_is_unreadable(sent: Any, body: bytes) -> None:
+    batch = replace(sent, body=body)
+    with pytest.raises(UnreadableEvent):
+        receive_all(batch.headers() | {"callboard-seq": "1"}, batch.body, batch.secret, now=NOW)
+
+
+def test_a_batch_is_verified_before_it_is_read(sent: Any) -> None:
+    batch = replace(sent, body=b'{"batch":[')
+    with pytest.raises(SecretMismatch):
+        receive_all(batch.headers(), batch.body, "whsec_" + "A" * 32, now=NOW)
 
 
 def test_nothing_is_parsed_before_it_is_verified(sent: Any) -> None:

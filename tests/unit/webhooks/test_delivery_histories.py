@@ -30,11 +30,13 @@ from callboard.ledger import Ledger, Recorded
 from callboard.testing.facts import joined
 from callboard.testing.simulation import SERVERS, Mains, Server, VirtualLoop, Wires, World
 from callboard.webhooks.attempts import attempts_of_event
+from callboard.webhooks.batching import Batch
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import Settings
 from callboard.webhooks.health import HealthPolicy
+from callboard.webhooks.manner import Manner
 from callboard.webhooks.parking import parked_events
 from callboard.webhooks.reach import resolve
 from callboard.webhooks.replays.filters import Status, Wanted
@@ -139,8 +141,7 @@ class Deliveries(RuleBasedStateMachine):
     async def die(self) -> None:
         """The power is cut: whatever this process had in mind is gone."""
         self.mains.cut = True
-        for outlet in self.dispatcher._outlets.values():
-            outlet._pool.cut()  # type: ignore[attr-defined]
+        Wires.cut()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()
@@ -231,6 +232,10 @@ class Deliveries(RuleBasedStateMachine):
         except Refusal:
             return  # as when too many run
         await asyncio.sleep(0.02)
+
+    @rule(batch=st.sampled_from([None, Batch(events=2), Batch(events=3, milliseconds=500), Batch(bytes=1024)]))
+    def told_to_send_several_together_or_not(self, batch: Batch | None) -> None:
+        self.run(self.ask("update", EndpointRequest(delivery=Manner(batch=batch))))
 
     @rule(seconds=st.sampled_from([-90_000.0, -3600.0, 3600.0, 90_000.0]))
     def the_clock_jumps(self, seconds: float) -> None:

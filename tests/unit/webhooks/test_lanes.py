@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from callboard.ledger import Recorded
-from callboard.webhooks.lanes import Lane, Lanes, State
+from callboard.webhooks.lane import Lane, State
+from callboard.webhooks.lanes import Lanes
 
 PER_LANE = 3
 MOST = 7
