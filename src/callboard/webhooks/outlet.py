@@ -27,7 +27,6 @@ from callboard.ledger import Ledger, Recorded
 from callboard.measures import Histogram
 from callboard.webhooks import retry_after
 from callboard.webhooks.answers import header
-from callboard.webhooks.attempts import Attempt, attempts_of_event
 from callboard.webhooks.batching import size_of
 from callboard.webhooks.connection import Connection
 from callboard.webhooks.course import Course
@@ -38,6 +37,7 @@ from callboard.webhooks.health import Health, Signal
 from callboard.webhooks.journal import Journal, Progress
 from callboard.webhooks.lane import Lane
 from callboard.webhooks.lanes import Lanes
+from callboard.webhooks.logged import Logged
 from callboard.webhooks.parking import MOST_HELD, Parked
 from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.record import Recorder
@@ -255,9 +255,10 @@ class Outlet:
             return False
         try:
             events = await self._ledger.read_stream(lane.stream, lane.done_seq, self._settings.per_lane)
-            passed, made = await self._logged(events) if lane.restored else ([], [])
+            logged = Logged(self._database, self.endpoint.wants, self._logged_as)
+            passed, made = await logged.of(events) if lane.restored else ([], [])
             if made:
-                await self._logged_together(lane, events[len(passed) + 1 :])
+                lane.stretch, lane.shared = await logged.together(events[len(passed) + 1 :])
         except BaseException:
             self._lanes.unfed(lane)
             raise
@@ -273,31 +274,6 @@ class Outlet:
             log.warning("endpoint %s: %d events of stream %s were removed undelivered", self._id, gone, lane.stream)
         self.wake()
         return True
-
-    async def _logged(self, events: Sequence[Recorded]) -> tuple[list[Recorded], list[Attempt]]:
-        """The first of `events`, as far as they are not wanted or the log says that they were passed; and the attempts
-        made for the next one. Cursors may be a second behind the log.
-        """
-        passed: list[Recorded] = []
-        for event in events:
-            made = await self._made(event)
-            if self.endpoint.wants(event) and not any(attempt.ended for attempt in made):
-                return passed, [attempt for attempt in made if not attempt.replay]
-            passed.append(event)
-        return passed, []
-
-    async def _logged_together(self, lane: Lane, behind: Sequence[Recorded]) -> None:
-        """What is `behind` an event that was tried may have been tried with it, in a batch."""
-        for event in filter(self.endpoint.wants, behind):
-            numbers = [attempt.number for attempt in await self._made(event) if not attempt.replay]
-            if not numbers:
-                return
-            lane.stretch, lane.shared = event.seq, max(lane.shared, *numbers)
-
-    async def _made(self, event: Recorded) -> list[Attempt]:
-        """The attempts to deliver this event to this endpoint."""
-        id_ = self._logged_as(event)
-        return [attempt for attempt in await attempts_of_event(self._database, event.id) if attempt.endpoint_id == id_]
 
     # What the pool asks for and tells (`sender.Source`).
 

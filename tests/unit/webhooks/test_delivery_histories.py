@@ -136,7 +136,8 @@ class Deliveries(RuleBasedStateMachine):
         await self.replays.start()
 
     async def create(self, name: str) -> str:
-        return (await self.endpoints.create(EndpointRequest(url=f"http://{name}.example/hook"))).id
+        manner = Manner(batch=Batch(events=3) if name == "bad" else None)
+        return (await self.endpoints.create(EndpointRequest(url=f"http://{name}.example/hook", delivery=manner))).id
 
     async def die(self) -> None:
         """The power is cut: whatever this process had in mind is gone."""
