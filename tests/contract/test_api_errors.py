@@ -71,7 +71,7 @@ async def test_the_scheme_is_spelled_in_any_case(rest: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v2/nothing", "/v2/recordings", "/v2/rooms/a/b", "/v3/rooms", "/..%2f", "/v2//rooms/x/y"]
+    "path", ["/", "/v2/nothing", "/v2/recording", "/v2/rooms/a/b", "/v3/rooms", "/..%2f", "/v2//rooms/x/y"]
 )
 async def test_a_path_that_is_not_there_is_404_and_named(rest: Any, path: str) -> None:
     for method in ("GET", "POST", "DELETE"):
