@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections import defaultdict
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,6 +50,9 @@ class Cord:
     async def fetch(self, query: str, /, **parameters: Value) -> list[Row]:
         self._check()
         return await self._database.fetch(query, **parameters)
+
+    def on_notice(self, table: str, heard: Callable[[], None]) -> Callable[[], None]:
+        return self._database.on_notice(table, heard)
 
     def _check(self) -> None:
         if self.cut:
