@@ -34,6 +34,7 @@ from callboard.config import Settings
 from callboard.database import Database, open_database
 from callboard.forgetting import Forgetting
 from callboard.jobs import Handlers, Office
+from callboard.jobs.desk import JobDesk
 from callboard.jobs.setup import new_worker
 from callboard.ledger import Ledger
 from callboard.media import MediaEngine
@@ -338,6 +339,7 @@ class Callboard:
             cors_origins=self.settings.server.cors_origins,
             replays=self.replays.desk,
             recordings=self.recordings.desk,
+            jobs=JobDesk(self.database, self.ledger, self.handlers, self.office),
             streams=self.streams,
         )
         layout = layout_handler(self.tokens, self.store, self.workspace.app_id)

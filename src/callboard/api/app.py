@@ -35,6 +35,7 @@ from callboard.api.events import events_router
 from callboard.api.headers import safe_headers
 from callboard.api.health import health_handlers
 from callboard.api.idempotency import Answers, Idempotent
+from callboard.api.jobs import jobs_routes
 from callboard.api.not_here import not_here_routes
 from callboard.api.poll_questions import questions_routes
 from callboard.api.polls import reading_routes, writing_routes
@@ -86,6 +87,7 @@ def routes(deps: Deps) -> list[ControllerRouterHandler]:
         questions_routes(deps),
         analytics_router(deps),
         recordings_routes(deps),
+        jobs_routes(deps),
         not_here_routes(),
     ]
     answers = Answers(deps.database, deps.clock, deps.vault)

@@ -13,6 +13,7 @@ from callboard.api.streams import Streams
 from callboard.auth.tokens import Tokens
 from callboard.clock import Clock
 from callboard.database import Database
+from callboard.jobs.desk import JobDesk
 from callboard.ledger import Ledger
 from callboard.recording.desk import Desk as RecordingsDesk
 from callboard.rooms.models import Workspace
@@ -50,5 +51,6 @@ class Deps:
     max_body_bytes: int = 1_048_576
     replays: Desk | None = None
     recordings: RecordingsDesk | None = None
+    jobs: JobDesk | None = None
     streams: Streams = field(default_factory=Streams)
     cors_origins: tuple[str, ...] = ("*",)

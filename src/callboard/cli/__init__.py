@@ -18,6 +18,7 @@ from callboard.cli import (
     bench,
     endpoints,
     events,
+    jobs,
     listen,
     recordings,
     reference,
@@ -54,6 +55,7 @@ app.command()(verify.marks)
 app.add_typer(bench.app, name="bench")
 app.add_typer(endpoints.app, name="endpoints")
 app.add_typer(events.app, name="events")
+app.add_typer(jobs.app, name="jobs")
 app.add_typer(recordings.app, name="recordings")
 app.command(hidden=True)(reference.reference)
 

@@ -4,7 +4,8 @@ Owns: `Job`, its states, the transitions between them, and the rows they are sto
 
 Always holds: `fence` grows whenever the job changes hands (it is claimed, given back, put off, ended), so whoever read
 a fence can tell by it alone whether the job is still as it was: every write to an existing job is guarded by it
-(`fenced`). An ended job never changes again. Whoever holds a running job holds it until `due_at`, its lease's end.
+(`fenced`). An ended job never changes again, but that its fence grows when its work is done anew (`repeated`). Whoever
+holds a running job holds it until `due_at`, its lease's end.
 """
 
 from __future__ import annotations
@@ -128,6 +129,11 @@ def failed(job: Job, now: int, error_code: str, error: str) -> Job:
 def cancelled(job: Job, now: int, error: str) -> Job:
     """A job that is not wanted any more."""
     return _ended(job, now, State.CANCELLED)._replace(error_code="", error=error[:MOST_ERROR])
+
+
+def repeated(job: Job) -> Job:
+    """An ended job whose work new jobs do: of two who want that at the same time one has its way."""
+    return job._replace(fence=job.fence + 1)
 
 
 def _ended(job: Job, now: int, state: State) -> Job:

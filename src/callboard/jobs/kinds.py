@@ -56,7 +56,7 @@ class Kind(Generic[P]):
     held back by nothing but `concurrency`, the number that one worker process runs at the same time. `priority` is
     what its jobs have unless enqueued with another. A job is given up `give_up_after` seconds after it was due
     first, after `most_attempts` tries that failed (0: as many as there is time for), or when `most_losses` workers
-    died of it.
+    died of it. `upkeep`: it tidies up after others; nobody outside may call it off.
     """
 
     name: str
@@ -67,6 +67,7 @@ class Kind(Generic[P]):
     give_up_after: float = DAY
     most_attempts: int = 0
     most_losses: int = 10
+    upkeep: bool = False
     backoff: Backoff = field(default_factory=Backoff)
 
     def payload_of(self, job: Job) -> P:
@@ -169,6 +170,7 @@ class Result:
 
 Perform = Callable[["Run", P], Awaitable[Result]]
 GiveUp = Callable[[Job, Failure], Awaitable[Changes]]
+Again = Callable[[Job], Awaitable[Changes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,12 +178,15 @@ class Handler:
     """Who does the jobs of one kind.
 
     `perform(run, payload)` does the job; a try may follow another that was cut off anywhere. `give_up(job, failure)`
-    answers what is to be committed with the end of a job that will not be done; any process may call it.
+    answers what is to be committed with the end of a job that will not be done; any process may call it. `again(job)`
+    answers what does the work of a failed or cancelled job anew, new jobs among it, and raises `Refusal` when that
+    cannot be; without it such jobs are not repeated.
     """
 
     kind: Kind[Any]
     perform: Perform[Any]
     give_up: GiveUp
+    again: Again | None = None
 
 
 class Handlers:
@@ -190,13 +195,13 @@ class Handlers:
     def __init__(self) -> None:
         self._handlers: dict[str, Handler] = {}
 
-    def add(self, kind: Kind[P], perform: Perform[P], give_up: GiveUp) -> None:
+    def add(self, kind: Kind[P], perform: Perform[P], give_up: GiveUp, again: Again | None = None) -> None:
         """Raises `ValueError` for a kind that is there already, or that could never run."""
         if kind.name in self._handlers:
             raise ValueError(f"there is a handler for {kind.name} already")
         if kind.concurrency < 1 or kind.weight < 0:
             raise ValueError(f"{kind.name}: concurrency is at least 1 and weight at least 0")
-        self._handlers[kind.name] = Handler(kind, perform, give_up)
+        self._handlers[kind.name] = Handler(kind, perform, give_up, again)
 
     def __getitem__(self, name: str) -> Handler:
         """Raises `KeyError`."""

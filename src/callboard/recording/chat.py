@@ -41,7 +41,7 @@ class Forget(msgspec.Struct, frozen=True, kw_only=True):
     session_id: str
 
 
-FORGET = Kind("recording.forget_chat", Forget, weight=0.0, give_up_after=30 * 86_400.0)
+FORGET = Kind("recording.forget_chat", Forget, weight=0.0, give_up_after=30 * 86_400.0, upkeep=True)
 
 
 class ChatKeeper:

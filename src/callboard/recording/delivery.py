@@ -25,7 +25,7 @@ import msgspec
 
 from callboard.clock import NANOSECONDS, Clock, Ids
 from callboard.database import Database, Put
-from callboard.errors import Refusal
+from callboard.errors import Conflict, Refusal
 from callboard.jobs import Backoff, Failure, Handlers, Job, JobError, Kind, Result, Run, job_row
 from callboard.ledger import Changes
 from callboard.recording.assets import (
@@ -38,7 +38,7 @@ from callboard.recording.assets import (
     load_recording,
     recording_row,
 )
-from callboard.recording.capture.derive import load_capture
+from callboard.recording.capture.derive import Captured, load_capture
 from callboard.recording.capture.folder import CaptureFolder
 from callboard.recording.depot import Depot
 from callboard.recording.timeline import capture_row
@@ -88,6 +88,10 @@ class Teller(Protocol):
         """All files of the parcel are there; `urls` are signed, in the order of `assets`."""
         ...
 
+    def again(self, captured: Captured, asset: Asset, now: int) -> Changes:
+        """New assets in the place of a failed one, and the job that makes them."""
+        ...
+
     async def failed(self, assets: Sequence[Asset]) -> Changes:
         """There will be no such recording; each asset says why (`error_code`, `error`)."""
         ...
@@ -127,7 +131,9 @@ class Delivery:
             give_up_after=settings.give_up,
             backoff=Backoff(first=min(2.0, settings.most_delay), most=settings.most_delay),
         )
-        self.release_kind = Kind("recording.release", Release, weight=0.0, concurrency=4, give_up_after=30 * 86_400.0)
+        self.release_kind = Kind(
+            "recording.release", Release, weight=0.0, concurrency=4, give_up_after=30 * 86_400.0, upkeep=True
+        )
         self._database = database
         self._folder = folder
         self._clock = clock
@@ -136,7 +142,7 @@ class Delivery:
 
     def register(self, handlers: Handlers) -> None:
         """Have a worker do the jobs of this module."""
-        handlers.add(self.kind, self._deliver, self._give_up)
+        handlers.add(self.kind, self._deliver, self._give_up, self._again)
         handlers.add(self.release_kind, self._release, self._keep_all)
 
     def tell(self, asset_type: str, teller: Teller) -> None:
@@ -161,6 +167,26 @@ class Delivery:
         log.error("recording %s (%s) has failed: %s %s", ended[0].id, ended[0].type, code, message)
         told = await self._teller(ended[0]).failed(ended)
         return Changes(rows=tuple(asset_row(asset) for asset in ended)) + told + self._freed(ended[0].session_id, ())
+
+    async def again(self, asset_id: str) -> Changes:
+        """What makes a failed asset anew out of its session's captures. Raises `Conflict`."""
+        asset = await load_asset(self._database, asset_id)
+        if asset is None or asset.status is not AssetStatus.FAILED:
+            raise Conflict("the recording has not failed", (f"asset {asset_id}",))
+        for other in await load_assets(self._database, asset.session_id):
+            alike = (other.type, other.metadata) == (asset.type, asset.metadata)
+            if alike and other.status is not AssetStatus.FAILED:
+                raise Conflict("the recording is made again already", (f"asset {other.id} is {other.status}",))
+        captured = await load_capture(self._database, asset.session_id)
+        if captured is None or captured.capture.state != "complete":
+            raise Conflict("the captures of this session are not here any more", ("recording.keep_failed_seconds",))
+        now = self._clock.now()
+        made = self._teller(asset).again(captured, asset, now)
+        recording = await load_recording(self._database, asset.recording_id)
+        if recording is None:
+            return made
+        reopened = recording._replace(status=RecordingStatus.POST_PROCESSING, updated_at=now)
+        return made + Changes(rows=(recording_row(reopened),))
 
     # The jobs.
 
@@ -219,6 +245,9 @@ class Delivery:
         assets = await self._assets(parcel)
         placed = [asset._replace(key=item.key) for asset, item in zip(assets, parcel.items, strict=True)]
         return await self.failed(placed, failure.code or CLOUD_ERROR, told_of(failure))
+
+    async def _again(self, job: Job) -> Changes:
+        return await self.again(self.kind.payload_of(job).items[0].asset_id)
 
     async def _assets(self, parcel: Parcel) -> list[Asset]:
         found = [await load_asset(self._database, item.asset_id) for item in parcel.items]

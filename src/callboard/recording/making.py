@@ -117,6 +117,10 @@ class Making:
             return Changes()
         return await self.delivery.failed((asset,), failure.code or PROCESSING_ERROR, told_of(failure))
 
+    async def again(self, job: Job) -> Changes:
+        """A handler's `again`."""
+        return await self.delivery.again(msgspec.json.decode(job.payload, type=Task).asset_id)
+
     def fact(self, asset: Asset, payload: Payload, peer_id: str, cause: str) -> Changes:
         """An event of this asset's session."""
         now = self.clock.now()

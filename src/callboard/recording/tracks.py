@@ -42,7 +42,7 @@ class TrackRecordings:
         self._making = making
 
     def register(self, handlers: Handlers) -> None:
-        handlers.add(KIND, self._perform, self._making.give_up)
+        handlers.add(KIND, self._perform, self._making.give_up, self._making.again)
         self._making.delivery.tell(AssetType.TRACK, self)
 
     def make(self, captured: Captured, now: int) -> Changes:
@@ -90,6 +90,12 @@ class TrackRecordings:
             recording_presigned_url=urls[0],
         )
         return self._making.fact(asset, payload, about.peer_id, "track delivered")
+
+    def again(self, captured: Captured, asset: Asset, now: int) -> Changes:
+        ids, about = self._making.ids, _about(asset)
+        anew = new_asset(captured.capture, ids.object_id(now), AssetType.TRACK, asset.metadata, now)
+        task = Task(session_id=anew.session_id, asset_id=anew.id, peer_id=about.peer_id, id=about.track_id)
+        return Changes(rows=(asset_row(anew), job_row(KIND, task, now=now, ids=ids, subject=anew.id)))
 
     async def failed(self, assets: Sequence[Asset]) -> Changes:
         return self._failure(assets[0])

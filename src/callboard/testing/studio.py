@@ -146,8 +146,8 @@ class Studio:
         assert captured is not None
         await self.ledger.commit(self.workshop.composites.make(captured, self.clock.now()))
 
-    def worker(self, name: str = "worker") -> Worker:
-        """A worker that has not started."""
+    def worker(self, name: str = "worker", kinds: frozenset[str] | None = None) -> Worker:
+        """A worker that has not started; for all kinds of jobs unless told otherwise."""
         settings = WorkerSettings(cores=4.0, lease=LEASE, poll=0.1)
         return Worker(
             self.database,
@@ -157,6 +157,7 @@ class Studio:
             clock=self.clock,
             random=Random(1),  # noqa: S311 - jitter
             settings=settings,
+            kinds=kinds,
         )
 
     async def told(self, session_id: str) -> list[Mapping[str, object]]:

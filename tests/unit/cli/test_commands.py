@@ -30,7 +30,7 @@ def callboard(folder: Path, *arguments: str, **environment: str) -> subprocess.C
 
 COMMANDS = [
     *("serve", "demo", "doctor", "token", "listen", "endpoints", "events", "config", "version"),
-    *("verify-recording", "marks", "recordings", "trigger", "replay", "verify"),
+    *("verify-recording", "marks", "recordings", "jobs", "trigger", "replay", "verify"),
 ]
 
 

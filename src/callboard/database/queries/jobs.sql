@@ -24,6 +24,22 @@ FROM job
 WHERE subject = :subject
 ORDER BY id
 
+-- name: job_page
+SELECT id, kind, subject, payload, priority, created_at, deadline_at, state, due_at, fence, owner, attempt, losses,
+    progress, error_code, error, started_at, ended_at
+FROM job
+WHERE id < :start AND (:kind = '' OR kind = :kind) AND (:state = '' OR state = :state)
+ORDER BY id DESC
+LIMIT :limit
+
+-- name: job_page_of_subject
+SELECT id, kind, subject, payload, priority, created_at, deadline_at, state, due_at, fence, owner, attempt, losses,
+    progress, error_code, error, started_at, ended_at
+FROM job
+WHERE subject = :subject AND id < :start AND (:kind = '' OR kind = :kind) AND (:state = '' OR state = :state)
+ORDER BY id DESC
+LIMIT :limit
+
 -- name: open_jobs
 SELECT kind, state, COUNT(*), MIN(created_at)
 FROM job

@@ -76,7 +76,7 @@ class CompositeRecordings:
         )
 
     def register(self, handlers: Handlers) -> None:
-        handlers.add(self.kind, self._perform, self._give_up)
+        handlers.add(self.kind, self._perform, self._give_up, self._again)
         self._making.delivery.tell(AssetType.COMPOSITE, self)
 
     def make(self, captured: Captured, now: int) -> Changes:
@@ -164,7 +164,13 @@ class CompositeRecordings:
         assets = await self._assets(order)
         return await self._making.delivery.failed(assets, error_type(failure.code), told_of(failure))
 
+    async def _again(self, job: Job) -> Changes:
+        return await self._making.delivery.again(self.kind.payload_of(job).asset_id)
+
     # Telling.
+
+    def again(self, captured: Captured, asset: Asset, now: int) -> Changes:  # noqa: ARG002 - there is one of a session
+        return self.enqueued(captured, now)
 
     async def delivered(self, assets: Sequence[Asset], urls: Sequence[str]) -> Changes:
         (asset, chat), (url, chat_url) = assets, urls
