@@ -19,6 +19,7 @@ from callboard.recording.composite.look import Look
 from callboard.recording.timeline import Kind
 from callboard.recording.truth.report import Expected, Published
 from callboard.recording.truth.verify import verify_file
+from callboard.testing.ffmpegs import ffmpegs_in, kill_ffmpegs
 from callboard.testing.studio import SMALL, Studio
 
 pytestmark = pytest.mark.faults
@@ -168,28 +169,3 @@ async def told_or_reached(studio: Studio, session_id: str, steps: int, folder: P
     jobs = [row for asset in captured for row in await studio.database.fetch("jobs_of_subject", subject=str(asset[0]))]
     done = sum([len(await studio.database.fetch("job_steps", job_id=str(job[0]))) for job in jobs])
     return done >= steps and (steps != 0 or bool(ffmpegs_in(folder)))
-
-
-def ffmpegs_in(folder: Path) -> list[int]:
-    """The FFmpeg processes that work below this folder: this test's, and nobody else's."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes().split(b"\0")
-                where = (entry / "cwd").readlink()
-            except OSError:
-                continue
-            if command[0] == b"ffmpeg" and where.is_relative_to(folder):
-                found.append(int(entry.name))
-    return found
-
-
-async def kill_ffmpegs(folder: Path, most: int = 1_000) -> None:
-    killed: set[int] = set()
-    while len(killed) < most:
-        for pid in ffmpegs_in(folder):
-            if pid not in killed:
-                killed.add(pid)
-                os.kill(pid, signal.SIGKILL)
-        await asyncio.sleep(0.005)

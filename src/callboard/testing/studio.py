@@ -57,6 +57,8 @@ OPENED_AT = (time.time_ns() // NANOSECONDS - 600) * NANOSECONDS
 SMALL = Look(width=320, height=240, rate=10, chunk=2)
 IMPATIENT = CompositeSettings(look=SMALL, tries=2, most_delay=0.1)
 LEASE = 1.0
+COMPOSED = Wanted(composite=True, presign_seconds=600)
+SIZES = ((160, 120),)
 _MTU = 1_100
 _FRAMES = 10
 
@@ -98,9 +100,15 @@ class Studio:
         return studio
 
     async def captured(
-        self, tracks: Sequence[tuple[int, Kind, float, float]], *, template: Mapping[str, object] | None = None
+        self,
+        tracks: Sequence[tuple[int, Kind, float, float]],
+        *,
+        template: Mapping[str, object] | None = None,
+        wanted: Wanted = COMPOSED,
+        sizes: Sequence[tuple[int, int]] = SIZES,
     ) -> str:
-        """A session whose capture is complete, with these tracks (who, kind, from, to), and its composition enqueued.
+        """A session whose capture is complete, with these tracks (who, kind, from, to), and what is wanted of it
+        enqueued. Pictures have these `sizes`, one after the other.
 
         Returns its id.
         """
@@ -109,7 +117,6 @@ class Studio:
         ended_at = OPENED_AT + int(max([1.0, *(end for *_, end in tracks)]) * NANOSECONDS)
         recording_id = self.ids.object_id(now)
         template_id = room[1]
-        wanted = Wanted(composite=True, presign_seconds=600)
         folder = self.workshop.folder
         capture = Capture(
             session_id, room[0], template_id, OPENED_AT, ended_at, "complete", wanted, recording_id, folder.id
@@ -135,13 +142,16 @@ class Studio:
             stay = (session_id, f"peer{who}", OPENED_AT, room[0], "", f"Person {who}", "", "host", "regular", ended_at)
             rows.append(Put(PEER, (*stay, "", "")))
         for who, kind, start, end in tracks:
-            rows += await asyncio.to_thread(self._track, capture, who, kind, start, end)
+            rows += await asyncio.to_thread(self._track, capture, who, kind, start, end, sizes)
         await self.ledger.commit(Changes(rows=tuple(rows)))
-        await self.compose(session_id)
+        captured = await load_capture(self.database, session_id)
+        assert captured is not None
+        for maker in (self.workshop.tracks, self.workshop.streams, self.workshop.composites):
+            await self.ledger.commit(maker.make(captured, now))
         return session_id
 
     async def compose(self, session_id: str) -> None:
-        """Enqueue the composition, as the recorder does when a capture is complete."""
+        """Enqueue another composition."""
         captured = await load_capture(self.database, session_id)
         assert captured is not None
         await self.ledger.commit(self.workshop.composites.make(captured, self.clock.now()))
@@ -186,12 +196,14 @@ class Studio:
             await self.store.change_template(known.id, lambda old: msgspec.structs.replace(old, settings=settings))
         return room.id, room.template_id
 
-    def _track(self, capture: Capture, who: int, kind: Kind, start: float, end: float) -> list[Put]:
+    def _track(
+        self, capture: Capture, who: int, kind: Kind, start: float, end: float, sizes: Sequence[tuple[int, int]]
+    ) -> list[Put]:
         started_at = OPENED_AT + round(start * NANOSECONDS)
         ended_at = OPENED_AT + round(end * NANOSECONDS)
         base = Path(self.workshop.folder.base(capture.room_id, self.ids.object_id(started_at)))
         file = base.with_name(f"{base.name}-{kind}-0.mjr")
-        packets = pictures(who, start, end) if kind == "video" else sounds(who, start, end)
+        packets = pictures(who, start, end, sizes) if kind == "video" else sounds(who, start, end)
         write_mjr(file, packets, "vp8" if kind == "video" else "opus", started_at // 1000)
         track_id, stream_id = f"{kind}{who}", f"stream{who}"
         track = CapturedTrack(
@@ -219,15 +231,15 @@ class Studio:
         return [track_row(track), segment_row(segment)]
 
 
-def pictures(who: int, start: float, end: float) -> Iterator[Sent]:
-    """A publisher's marked pictures as RTP packets, `_FRAMES` a second."""
-    codec = VideoCodecContext.create("libvpx", "w")
-    assert isinstance(codec, VideoCodecContext)
-    codec.width, codec.height, codec.pix_fmt, codec.time_base = 160, 120, "yuv420p", Fraction(1, _FRAMES)
-    codec.options = {"lag-in-frames": "0", "deadline": "realtime", "cpu-used": "8"}
-    sequence = 0
-    for n in range(round((end - start) * _FRAMES)):
-        frame = video_frame(draw(Stamp(who, n, round(1000 * (start + n / _FRAMES))), 160, 120), 160, 120)
+def pictures(who: int, start: float, end: float, sizes: Sequence[tuple[int, int]] = SIZES) -> Iterator[Sent]:
+    """A publisher's marked pictures as RTP packets, `_FRAMES` a second, in these sizes one after the other."""
+    sequence, count, codec = 0, round((end - start) * _FRAMES), _coder(sizes[0])
+    for n in range(count):
+        width, height = sizes[n * len(sizes) // count]
+        if (codec.width, codec.height) != (width, height):
+            codec = _coder((width, height))
+        mark = Stamp(who, n, round(1000 * (start + n / _FRAMES)))
+        frame = video_frame(draw(mark, width, height), width, height)
         frame.pts = n
         data = b"".join(bytes(packet) for packet in codec.encode(frame))
         chunks = [data[at : at + _MTU] for at in range(0, len(data), _MTU)]
@@ -236,6 +248,15 @@ def pictures(who: int, start: float, end: float) -> Iterator[Sent]:
             stamp = n * 90_000 // _FRAMES
             yield Sent(1000 * n / _FRAMES, sequence, stamp, head + chunk, index == len(chunks) - 1)
             sequence += 1
+
+
+def _coder(size: tuple[int, int]) -> VideoCodecContext:
+    codec = VideoCodecContext.create("libvpx", "w")
+    assert isinstance(codec, VideoCodecContext)
+    codec.width, codec.height = size
+    codec.pix_fmt, codec.time_base = "yuv420p", Fraction(1, _FRAMES)
+    codec.options = {"lag-in-frames": "0", "deadline": "realtime", "cpu-used": "8"}
+    return codec
 
 
 def sounds(who: int, start: float, end: float) -> Iterator[Sent]:
