@@ -24,7 +24,7 @@ from callboard.jobs import Handlers, Job, Office, Worker, WorkerSettings
 from callboard.jobs.job import job_of
 from callboard.ledger import Ledger
 from callboard.recording.assets import Recording, RecordingStatus, recording_row
-from callboard.recording.capture.recorder import Recorder
+from callboard.recording.capture.recorder import Medias, Recorder
 from callboard.recording.setup import Recordings
 from callboard.recording.timeline import (
     Capture,
@@ -38,6 +38,7 @@ from callboard.recording.timeline import (
     track_row,
 )
 from callboard.rooms.live import LiveRooms, RoomSettings
+from callboard.rooms.models import Recording as TemplateRecording
 from callboard.rooms.models import Template
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.store import Store
@@ -66,6 +67,8 @@ class Archive:
         self.folder = recordings.workshop.folder
         self.delivery = recordings.workshop.delivery
         self.begun = self.clock.now()
+        self.rooms: LiveRooms = house.rooms
+        self.room_id: str = house.room.id
         self._house = house
         self._told: list[str] = []
         self.ledger.subscribe(lambda events: self._told.extend(event.type for event in events))
@@ -198,14 +201,18 @@ class Archive:
 
 
 @asynccontextmanager
-async def open_archive(path: Path) -> AsyncIterator[Archive]:
-    """An archive in this folder, on SQLite."""
+async def open_archive(
+    path: Path, medias: Medias = lambda *_: None, recordings: tuple[TemplateRecording, ...] = ()
+) -> AsyncIterator[Archive]:
+    """An archive in this folder, on SQLite; its room's template has these `recordings`."""
     database = open_database(f"sqlite:///{path / 'archive.db'}")
     await database.open()
     clock, ids = ManualClock(), RandomIds()
     store = Store(database, clock, ids)
     workspace = await store.open_workspace(lambda n: b"x" * n)
-    template = Template(id=ids.object_id(1), name="test", roles=ROLES, created_at=1, updated_at=1)
+    template = Template(
+        id=ids.object_id(1), name="test", roles=ROLES, recordings=recordings, created_at=1, updated_at=1
+    )
     await database.commit(Unit((template_row(template),)))
     ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
     house = SimpleNamespace(
@@ -224,9 +231,9 @@ async def open_archive(path: Path) -> AsyncIterator[Archive]:
             database=database, ledger=ledger, directory=store, clock=clock, ids=ids, settings=RoomSettings()
         ),
     )
-    recordings = await Recordings.open(house, lambda *_: None)
-    house.local = recordings.local
-    archive = Archive(path, database, recordings, house)
+    opened = await Recordings.open(house, medias)
+    house.local = opened.local
+    archive = Archive(path, database, opened, house)
     try:
         yield archive
     finally:
