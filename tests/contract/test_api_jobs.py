@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from callboard.cli import app
+from callboard.events import timestamps
 from callboard.jobs import Office
 from callboard.jobs.desk import JobDesk
 from callboard.recording.assets import load_asset
@@ -110,7 +111,8 @@ async def test_a_job_shows_the_steps_that_are_finished(house: House) -> None:
     found = await house.rest.get(f"/v2/jobs/{(await house.job('recording.stream'))['id']}")
     assert (found["status"], found["progress"], found["due_at"]) == ("succeeded", 1.0, None)
     assert [one["name"] for one in found["steps"]] == ["render", "mux"]
-    assert found["ended_at"] >= found["steps"][-1]["finished_at"] >= found["started_at"]
+    instants = [found["started_at"], *(one["finished_at"] for one in found["steps"]), found["ended_at"]]
+    assert [*map(timestamps.parse, instants)] == sorted(map(timestamps.parse, instants))
     assert (await house.rest.get("/v2/jobs/" + "0" * 24, 404))["message"] == "job not found"
 
 
