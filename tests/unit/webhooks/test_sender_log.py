@@ -190,7 +190,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_and_its_events_wait(
         await receiver.until(lambda: event.id in {one.id for one in receiver.accepted})
         first, *_ = await home.log_of(event)
     assert (first.status, first.error, first.given_up) == (410, "http_gone", False)
-    assert "410 Gone" in caplog.text
+    assert "is disabled: gone" in caplog.text
 
 
 async def test_the_target_of_a_redirect_is_told_and_cut(home: Home) -> None:
