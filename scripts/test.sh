@@ -1,11 +1,11 @@
 #!/bin/sh
-# Runs every test: those that mostly wait (Janus, browsers, kills), and beside them, in a process of their own, all
-# others. What those print is shown at the end. Arguments are pytest's, for both.
+# Runs every test: those that mostly wait (Janus, browsers, kills), and beside them, in a process of their own that gets
+# what time is left (media are played in real time), all others. What those print is shown at the end. Arguments are pytest's, for both.
 set -u
 cd "$(dirname "$0")/.."
 waiting="media or browser or faults"
 printed=$(mktemp)
-.venv/bin/pytest -p no:cacheprovider -m "not ($waiting)" "$@" >"$printed" 2>&1 &
+nice -n 15 .venv/bin/pytest -p no:cacheprovider -m "not ($waiting)" "$@" >"$printed" 2>&1 &
 others=$!
 trap 'kill "$others" 2>/dev/null; rm -f "$printed"' EXIT
 trap 'exit 130' INT TERM

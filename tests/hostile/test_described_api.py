@@ -83,7 +83,14 @@ async def run(stage: Play, folder: Path, document: dict[str, Any]) -> str:
         *("--checks", ",".join(CHECKS), "--phases", "coverage,fuzzing", "--max-time", str(SECONDS)),
         *("--continue-on-failure", "--no-shrink", "--generation-database", "none", "--request-timeout", "10"),
         *("--header", f"Authorization: Bearer {stage.server.management_token()}", "--no-color", "--seed", SEED),
-        *("--suppress-health-check", "all", "--warnings", "off", "--workers", "2"),
+        *(
+            "--suppress-health-check",
+            "all",
+            "--warnings",
+            "off",
+            "--workers",
+            "1",
+        ),  # two threads in CPython 3.11's `ast` at once can fail (gh-106905)
         cwd=folder,
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,

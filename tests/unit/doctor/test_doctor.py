@@ -170,7 +170,7 @@ async def test_media_that_do_not_arrive_from_outside_are_told_with_what_to_open(
     async with running_coturn(tmp_path, SECRET) as coturn:
         nobody = Media(public_address="192.0.2.250", turn_secret=SECRET)
         found = await turn.turn_server(f"turn:127.0.0.1:{coturn.port}", nobody, NANOSECONDS_NOW)
-    assert [one.verdict for one in found] == [Verdict.WELL, Verdict.CARE]
+    assert [one.verdict for one in found] == [Verdict.WELL, Verdict.CARE], found
     assert "20000 to 29999" in found[1].remedy
 
 
