@@ -162,7 +162,7 @@ async def test_nobody_answers(home: Home) -> None:
         pass
     await home.endpoints.create(EndpointRequest(url=receiver.url))
     event = await home.commit()
-    while not sum(one.failed_attempts for one in home.dispatcher.gauges()):
+    while not await attempts_of_event(home.database, event.id):
         await home.ledger.commit(joined("other", RandomIds(), SystemClock()))
     attempt = (await home.log_of(event))[0]
     assert (attempt.status, attempt.error) == (0, "connection_refused")
