@@ -47,9 +47,10 @@ class Home:
         return await asyncio.to_thread(typed, *arguments, CALLBOARD_TOKEN=self.rest.token)
 
     async def start(self, *arguments: str) -> asyncio.subprocess.Process:
-        """In a process of its own, which can be interrupted."""
+        """In a process of its own, which can be interrupted, also where these tests ignore SIGINT (as what a shell runs
+        in the background does)."""
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "callboard", *arguments),
+            *("env", "--default-signal=INT", sys.executable, "-m", "callboard", *arguments),
             cwd=self.folder,
             env={**os.environ, "CALLBOARD_TOKEN": self.rest.token},
             stdout=asyncio.subprocess.PIPE,
