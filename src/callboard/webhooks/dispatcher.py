@@ -164,6 +164,11 @@ class Dispatcher:
         """
         return 0 if self._settling else len(self._tenure.shards)
 
+    @property
+    def in_step(self) -> bool:
+        """Whether deliveries know every endpoint as it is now."""
+        return not self._settling
+
     def gauges(self) -> list[Gauges]:
         """Every open outlet in numbers."""
         return [outlet.gauges() for outlet in self._outlets.values()]

@@ -148,6 +148,9 @@ async def test_after_a_restart_the_events_of_a_failed_batch_go_on_one_by_one(dat
 async def test_events_wait_for_others_until_there_are_enough(database_url: str) -> None:
     async with Receiver() as receiver, house(database_url) as home:
         await home.endpoint(receiver, delivery=Manner(batch=Batch(events=3, milliseconds=5000)))
+        await eventually(
+            lambda: home.dispatcher.in_step
+        )  # a lane that is found at its opening begins with a single one
         began = asyncio.get_running_loop().time()
         for _ in range(3):
             await home.commit("s1")
