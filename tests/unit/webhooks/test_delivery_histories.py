@@ -286,7 +286,7 @@ class Deliveries(RuleBasedStateMachine):
         self.paused_with = None
         self.run(self.ask("update", EndpointRequest(enabled=True)))
         self.run(self.ask("resume"))
-        for number in range(40):
+        for number in range(300):  # 30 events that are refused are parked one after the other, in up to two hours each
             self.run(self.commit(f"e{number}"))
             self.run(asyncio.sleep(1200))
             self.nothing_went_wrong_unseen()
