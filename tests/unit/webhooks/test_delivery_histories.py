@@ -286,7 +286,7 @@ class Deliveries(RuleBasedStateMachine):
         self.paused_with = None
         self.run(self.ask("update", EndpointRequest(enabled=True)))
         self.run(self.ask("resume"))
-        for number in range(300):  # 30 events that are refused are parked one after the other, in up to two hours each
+        for number in range(90):  # an hour for each of 30 steps: so long a refused event is tried (30 of them took 44)
             self.run(self.commit(f"e{number}"))
             self.run(asyncio.sleep(1200))
             self.nothing_went_wrong_unseen()
