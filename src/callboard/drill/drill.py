@@ -22,6 +22,7 @@ from callboard.drill.victim import CROWD, LEASE, Orders
 from callboard.ledger import Ledger
 from callboard.testing.receiver import FAILURE, OK, Answer, Delivery, Receiver
 
+VICTIM = "callboard.drill.victim"
 LIFE_SECONDS = 30.0
 """A life that did not come to its end by then is a fault of the drill."""
 MOST_COUNT = 3
@@ -47,7 +48,7 @@ async def drill(
     """
     source = random.Random(seed)  # noqa: S311 - when to kill
     rounds = rounds_of(kills, nodes)
-    async with Receiver() as receiver, Nursery() as nursery:
+    async with Receiver() as receiver, Nursery(VICTIM) as nursery:
         run = _Drill(database, folder, receiver, nursery, source)
         receiver.behaviour = run.answer
         if nodes > 1:

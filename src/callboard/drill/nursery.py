@@ -1,8 +1,8 @@
 """Many processes, quickly: each is a fork of one that has everything loaded, and does nothing else.
 
-`python -m callboard.drill.nursery`: a line of JSON (`Orders`) in, the new process's number out.
+That one is a program of its own (`nurse`): a line of JSON, the orders, in; the new process's number out.
 
-Owns: `Nursery`, `Victim`.
+Owns: `Nursery`, `Victim`, `nurse`.
 
 Always holds: the one that forks has no thread and no event loop. It and all its children end with whoever started it.
 """
@@ -15,11 +15,13 @@ import os
 import signal
 import sys
 import traceback
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 import msgspec
 import uvloop
 
-from callboard.drill.victim import Orders, live
+O = TypeVar("O", bound=msgspec.Struct)  # noqa: E741 - orders
 
 _SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 _LIBC = ctypes.CDLL(None)
@@ -58,13 +60,16 @@ class Victim:
 
 
 class Nursery:
-    """Within `async with`."""
+    """Within `async with`. `module` is the program: what it does with its orders is its own matter."""
+
+    def __init__(self, module: str) -> None:
+        self._module = module
 
     async def __aenter__(self) -> Nursery:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "callboard.drill.nursery",
+            self._module,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
         )
@@ -75,7 +80,7 @@ class Nursery:
         self._process.stdin.close()
         await self._process.wait()
 
-    async def start(self, orders: Orders) -> Victim:
+    async def start(self, orders: msgspec.Struct) -> Victim:
         """A new process. Raises `OSError` if there can be none."""
         stdin, stdout = self._process.stdin, self._process.stdout
         assert stdin is not None
@@ -87,7 +92,16 @@ class Nursery:
         return Victim(int(line))
 
 
-def _fork(line: str) -> int:
+def nurse(kind: type[O], live: Callable[[O], Coroutine[Any, Any, None]]) -> None:
+    """The program: each child does `live(orders)`. See the module."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they leave no zombies
+    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    for line in sys.stdin:
+        sys.stdout.write(f"{_fork(msgspec.json.decode(line, type=kind), live)}\n")
+        sys.stdout.flush()
+
+
+def _fork(orders: O, live: Callable[[O], Coroutine[Any, Any, None]]) -> int:
     pid = os.fork()
     if pid:
         return pid
@@ -95,22 +109,9 @@ def _fork(line: str) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = 1
     try:
-        uvloop.run(live(msgspec.json.decode(line, type=Orders)))
+        uvloop.run(live(orders))
         status = 0
     except BaseException:  # noqa: BLE001 - whatever it is, it must not go on as the parent would
         traceback.print_exc()
     finally:
         os._exit(status)
-
-
-def main() -> None:
-    """See the module."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them: they leave no zombies
-    _LIBC.prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
-    for line in sys.stdin:
-        sys.stdout.write(f"{_fork(line)}\n")
-        sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

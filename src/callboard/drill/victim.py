@@ -1,5 +1,7 @@
 """The process that is killed: it commits events and delivers them, with everything that a server does for that.
 
+`python -m callboard.drill.victim`: the program that makes them (`nursery`).
+
 Owns: `Orders`, `live`.
 
 Always holds: an id is written down as soon as its commit has returned, in a file that outlives the process.
@@ -18,6 +20,7 @@ import msgspec
 
 from callboard.clock import RandomIds, SystemClock
 from callboard.database import open_database
+from callboard.drill.nursery import nurse
 from callboard.drill.points import Faulty, Fuse, FusedClock
 from callboard.ledger import Ledger
 from callboard.testing.facts import joined
@@ -118,3 +121,7 @@ def _written(path: str) -> Callable[[str], object]:
     """Append to a file; what was appended stays when the process is killed (not when the machine is)."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
     return lambda text: os.write(file, text.encode())
+
+
+if __name__ == "__main__":
+    nurse(Orders, live)

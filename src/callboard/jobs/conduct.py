@@ -91,7 +91,7 @@ class Conductor:
             raise
         except Exception as error:  # what the handler answered cannot be stored, or it failed to give the job up
             log.exception("job %s (%s): its end could not be written", *attempt.job[:2])
-            delay = handler.kind.backoff.delay(attempt.job.attempt, self._random)
+            delay = handler.kind.backoff.delay(attempt.job.tries, self._random)
             await self._commit(attempt, handler, Again(delay, *verdict.told(error)))
 
     async def _commit(self, attempt: Attempt, handler: Handler, reached: Verdict) -> None:

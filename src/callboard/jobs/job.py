@@ -60,6 +60,11 @@ class Job(NamedTuple):
     started_at: int
     ended_at: int
 
+    @property
+    def tries(self) -> int:
+        """Those that came to an end, and the present one: a worker that was killed says nothing about the job."""
+        return self.attempt - self.losses
+
 
 def job_of(row: Row) -> Job:
     """The job in a row of the table."""

@@ -70,9 +70,9 @@ def failed_try(job: Job, kind: Kind[Any], now: int, random: Random, error: BaseE
         return Failure(Cause.FINAL, code, message)
     if now >= job.deadline_at:
         return Failure(Cause.DEADLINE, code, message)
-    if kind.most_attempts and job.attempt >= kind.most_attempts:
+    if kind.most_attempts and job.tries >= kind.most_attempts:
         return Failure(Cause.ATTEMPTS, code, message)
-    return Again(kind.backoff.delay(job.attempt, random), code, message)
+    return Again(kind.backoff.delay(job.tries, random), code, message)
 
 
 def told(error: BaseException) -> tuple[str, str]:

@@ -26,6 +26,7 @@ from callboard.events import timestamps
 from callboard.jobs import Failure, Handlers, Job, Kind, Result, Run, job_row
 from callboard.jobs.attempt import commit
 from callboard.ledger import Changes, Ledger
+from callboard.recording.capture.folder import new_part
 
 HEADER = ("SenderPeerID", "SenderName", "SenderUserID", "Roles", "SentAt", "Type", "Message")
 TYPE = "chat"
@@ -80,8 +81,8 @@ class Chats:
 
         Raises as `Database.fetch`, `OSError`.
         """
-        part = Path(f"{file}.part")
-        await asyncio.to_thread(part.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(Path(file).parent.mkdir, parents=True, exist_ok=True)
+        part = await asyncio.to_thread(new_part, Path(file))
         with await asyncio.to_thread(part.open, "w", encoding="utf-8", newline="") as out:
             await asyncio.to_thread(_write, out, [HEADER])
             async for rows in self._pages(session_id):

@@ -90,7 +90,7 @@ class Making:
         try:
             return await run.step("render", run_render, order)
         except JobError as error:
-            if error.code == PROCESSING_ERROR and run.job.attempt >= MOST_TRIES:
+            if error.code == PROCESSING_ERROR and run.job.tries >= MOST_TRIES:
                 raise JobError(error.code, error.message, final=True) from error
             raise
 

@@ -22,6 +22,7 @@ from callboard.jobs import Handlers, JobError, Kind, ProcessFailed, Result, Run,
 from callboard.ledger import Changes
 from callboard.recording.assets import Asset, AssetType, asset_row
 from callboard.recording.capture.derive import PROCESSING_ERROR, Captured
+from callboard.recording.capture.folder import new_part
 from callboard.recording.capture.render import Rendered
 from callboard.recording.delivery import metadata
 from callboard.recording.making import MOST_TRIES, Making, Task, in_key, lost, new_asset, seconds
@@ -130,12 +131,15 @@ class StreamRecordings:
             return made
         coding = _sized(wanted) if sized else ("-c", "copy")
         command = ("ffmpeg", "-nostdin", "-v", "error", "-y", "-i", rendered.file, "-map", "0", *coding)
-        output = ("-movflags", "+faststart", "-f", "mp4", f"{target}.part")
+        part = await asyncio.to_thread(new_part, Path(target))
+        output = ("-movflags", "+faststart", "-f", "mp4", str(part))
         try:
             await run.process((*command, *output), deadline=max(LEAST_DEADLINE, 20 * seconds(rendered)))
+            return await asyncio.to_thread(_take_place, part, target, rendered.file)
         except ProcessFailed as error:
-            raise JobError(PROCESSING_ERROR, str(error), final=run.job.attempt >= MOST_TRIES) from error
-        return await asyncio.to_thread(_take_place, target, rendered.file)
+            raise JobError(PROCESSING_ERROR, str(error), final=run.job.tries >= MOST_TRIES) from error
+        finally:
+            part.unlink(missing_ok=True)  # also when the disk is full: that is how it would stay so
 
     # Telling.
 
@@ -197,11 +201,11 @@ def _there(target: str) -> Muxed | None:
     return Muxed(file=target, size=path.stat().st_size) if path.exists() else None
 
 
-def _take_place(target: str, before: str) -> Muxed:
+def _take_place(part: Path, target: str, before: str) -> Muxed:
     """The finished file gets its name; what it was made of is not needed any more."""
-    with Path(f"{target}.part").open("rb") as file:
+    with part.open("rb") as file:
         os.fsync(file.fileno())
-    Path(f"{target}.part").replace(target)
+    part.replace(target)
     Path(before).unlink(missing_ok=True)
     return Muxed(file=target, size=Path(target).stat().st_size)
 

@@ -82,18 +82,27 @@ class Studio:
 
     @classmethod
     async def open(
-        cls, folder: Path, recording: Mapping[str, object] | None = None, composite: CompositeSettings | None = None
+        cls,
+        folder: Path,
+        recording: Mapping[str, object] | None = None,
+        composite: CompositeSettings | None = None,
+        *,
+        database: str = "",
+        clock: Clock | None = None,
+        handlers: Handlers | None = None,
     ) -> Studio:
-        """A studio in `folder`; `recording` are settings of the section of that name."""
+        """A studio in `folder`; `recording` are settings of the section of that name, `database` is a URL, if it is
+        not a file in the folder."""
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        clock, ids = SystemClock(), RandomIds()
+        clock, ids = clock or SystemClock(), RandomIds()
         section = msgspec.convert({"min_free_bytes": 0, **(recording or {})}, Recording)
-        database = open_database(f"sqlite:///{folder / 'studio.db'}")
-        await database.open()
-        store = Store(database, clock, ids)
+        opened = open_database(database or f"sqlite:///{folder / 'studio.db'}")
+        await opened.open()
+        store = Store(opened, clock, ids)
         workspace = await store.open_workspace(lambda count: bytes(range(count)))
-        ledger = Ledger(database, account_id=workspace.id, app_id=workspace.app_id)
-        studio = cls(Settings(data_dir=str(folder), recording=section), database, ledger, store, workspace, clock, ids)
+        ledger = Ledger(opened, account_id=workspace.id, app_id=workspace.app_id)
+        settings = Settings(data_dir=str(folder), recording=section)
+        studio = cls(settings, opened, ledger, store, workspace, clock, ids, handlers or Handlers())
         studio.workshop = await open_workshop(
             studio, composite or CompositeSettings(look=SMALL, tries=2, most_delay=0.1)
         )
@@ -156,9 +165,13 @@ class Studio:
         assert captured is not None
         await self.ledger.commit(self.workshop.composites.make(captured, self.clock.now()))
 
-    def worker(self, name: str = "worker", kinds: frozenset[str] | None = None) -> Worker:
+    def worker(
+        self,
+        name: str = "worker",
+        kinds: frozenset[str] | None = None,
+        settings: WorkerSettings = WorkerSettings(cores=4.0, lease=LEASE, poll=0.1),  # noqa: B008 - a value
+    ) -> Worker:
         """A worker that has not started; for all kinds of jobs unless told otherwise."""
-        settings = WorkerSettings(cores=4.0, lease=LEASE, poll=0.1)
         return Worker(
             self.database,
             self.ledger,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -21,7 +23,8 @@ from callboard.jobs.job import (
     stored,
     succeeded,
 )
-from callboard.jobs.kinds import MOST_PAYLOAD, Backoff
+from callboard.jobs.kinds import MOST_PAYLOAD, Backoff, Failure
+from callboard.jobs.verdict import Again, failed_try
 from callboard.ledger import Changes
 from callboard.testing.jobs import Task
 
@@ -71,6 +74,18 @@ def test_a_job_taken_from_one_that_was_lost_counts_the_loss() -> None:
     assert (first.attempt, first.losses, first.started_at) == (1, 0, NOW)
     assert (second.attempt, second.losses, second.started_at, second.owner) == (2, 1, NOW, "w2")
     assert second.error == "worker w1 was lost"
+
+
+def test_tries_whose_workers_were_lost_say_nothing_about_the_job() -> None:
+    """Eight workers that were killed, and then one failure, are no eight failures."""
+    kind = Kind("compose", Task, most_attempts=2, most_losses=0)
+    job = fresh()
+    for _ in range(9):
+        job = claimed(job, "a", NOW, 10)
+    assert (job.attempt, job.losses, job.tries) == (9, 8, 1)
+    assert isinstance(failed_try(job, kind, NOW, Random(1), OSError()), Again)
+    job = claimed(put_off(job, NOW, 1, "", ""), "a", NOW, 10)
+    assert isinstance(failed_try(job, kind, NOW, Random(1), OSError()), Failure)
 
 
 def test_a_try_that_was_given_back_does_not_count() -> None:

@@ -13,6 +13,7 @@ import pytest
 from av import AudioCodecContext, AudioFrame, VideoCodecContext, VideoFrame
 
 from callboard.recording.capture import render as program
+from callboard.recording.capture.folder import new_part
 from callboard.recording.capture.mjr import Unreadable
 from callboard.recording.capture.render import Order, Part, Rendered, render
 from callboard.testing.captures import WRITTEN_AT, Sent, write_mjr
@@ -201,3 +202,17 @@ def test_the_program_says_in_json_what_it_made_and_by_its_code_what_went_wrong(t
     assert nowhere.returncode == program.NO_SPACE
     with pytest.raises(Unreadable):
         render(Order(str(tmp_path / "no"), ((Part(str(bad)),),)))
+
+
+def test_a_file_that_grows_has_a_name_of_its_own_and_takes_the_place_of_what_the_dead_have_left(tmp_path: Path) -> None:
+    file = tmp_path / "track-[1].webm"
+    first = new_part(file)
+    first.write_bytes(b"from one that was killed")
+    folder = new_part(tmp_path / "picture.mp4")
+    (folder / "made").mkdir(parents=True)
+    second = new_part(file)
+    assert second != first
+    assert not first.exists()
+    assert folder.exists(), "what is made for another file stays"
+    new_part(tmp_path / "picture.mp4")
+    assert not folder.exists()

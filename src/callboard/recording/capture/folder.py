@@ -1,6 +1,6 @@
 """The capture folder: where Janus writes, where files are made of that, and how full the disk is.
 
-Owns: `CaptureFolder`.
+Owns: `CaptureFolder`, `new_part`.
 
 Always holds: a folder has an id of its own, in a file, so that a worker on another machine can tell whether the folder
 that it sees is the one in which a session was captured (`capture.folder`), instead of taking its absence for a loss.
@@ -9,8 +9,10 @@ Nothing in here is needed any more once its session is released. Every method to
 
 from __future__ import annotations
 
+import glob
 import logging
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
@@ -86,6 +88,20 @@ class CaptureFolder:
                 file.unlink(missing_ok=True)
                 count += 1
         return count
+
+
+def new_part(file: Path) -> Path:
+    """Under which name a file, or what it is made in, is to grow until it is whole: nobody else's.
+
+    Two may make the same: who has lost his job to another one may not know it yet, and goes on writing. What is there
+    of others is deleted: whoever asks has the job, and the dead do not tidy up.
+    """
+    for left in file.parent.glob(f"{glob.escape(file.name)}.*.part"):
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    return file.with_name(f"{file.name}.{secrets.token_hex(6)}.part")
 
 
 def _base_of(name: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from callboard.recording.capture import h264, matroska, opus
+from callboard.recording.capture.folder import new_part
 from callboard.recording.capture.media import Found, Stretch, Unit, silence, survey, units_of
 from callboard.recording.capture.mjr import Unreadable
 
@@ -75,7 +76,7 @@ def render(order: Order) -> Rendered | None:
     first_at = min(state.start for state in states)
     ending = "mkv" if any(found[0].mjr.codec == "h264" for found in real) else "webm"
     target = Path(f"{order.target}.{ending}")
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    part = new_part(target)
     try:
         with matroska.Writer(part, [_track(found) for found in real]) as writer:
             for number, unit in _merged(states):

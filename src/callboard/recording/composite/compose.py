@@ -18,6 +18,7 @@ from typing import Protocol
 import msgspec
 
 from callboard.jobs.process import Finished, ReadProgress
+from callboard.recording.capture.folder import new_part
 from callboard.recording.composite.look import find_font
 from callboard.recording.composite.picture import Task, picture_task
 from callboard.recording.composite.plan import Chunk, Plan
@@ -138,8 +139,7 @@ class Composer:
         target = self.folder / name
         if target.exists():
             return
-        own = self.folder / f"{name}.d"
-        await asyncio.to_thread(_prepare, own, task)
+        own = await asyncio.to_thread(_prepared, target, task)
         graph = ("-filter_complex_script", "graph") if task.graph else ()
         command = (
             *("ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-v", "error", "-progress", "pipe:1", "-y"),
@@ -160,24 +160,28 @@ class Composer:
             return done
 
         deadline = max(_LEAST_DEADLINE, _SLOWEST * seconds)
-        await self._process(command, deadline=deadline, progress=read, folder=own, memory=self._memory)
-        await asyncio.to_thread(_keep, own / "made", target)
+        try:
+            await self._process(command, deadline=deadline, progress=read, folder=own, memory=self._memory)
+            await asyncio.to_thread(_keep, own / "made", target)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)  # also when the disk is full: that is how it would stay so
 
 
-def _prepare(folder: Path, task: Task) -> None:
-    shutil.rmtree(folder, ignore_errors=True)
+def _prepared(target: Path, task: Task) -> Path:
+    """A folder to make the file in."""
+    folder = new_part(target)
     folder.mkdir(parents=True)
     for name, text in task.texts.items():
         (folder / name).write_text(text, encoding="utf-8")
     if task.graph:
         (folder / "graph").write_text(task.graph, encoding="utf-8")
+    return folder
 
 
 def _keep(made: Path, target: Path) -> None:
     with made.open("rb") as file:
         os.fsync(file.fileno())
     made.replace(target)
-    shutil.rmtree(made.parent, ignore_errors=True)
 
 
 def _picture(first: int) -> str:

@@ -100,7 +100,7 @@ class CompositeRecordings:
             return await self._compose(run, order)
         except Exception as error:
             fault = fault_of(error, oom_before)
-            tried = run.job.attempt >= self._settings.tries and fault.code not in WAITED_FOR
+            tried = run.job.tries >= self._settings.tries and fault.code not in WAITED_FOR
             raise JobError(fault.code, fault.message, final=fault.final or tried) from error
 
     async def _compose(self, run: Run, order: Order) -> Result:
