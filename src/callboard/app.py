@@ -82,7 +82,7 @@ from callboard.webhooks.ping import Pinger
 from callboard.webhooks.replays.line import Client as ReplayClient
 from callboard.webhooks.replays.service import ReplayService
 from callboard.webhooks.resolver import Resolver
-from callboard.webhooks.room_hooks import rooms_endpoint
+from callboard.webhooks.room_hooks import RoomHooks
 from callboard.webhooks.tls import system_context
 from callboard.webhooks.vault import Vault
 from callboard.webhooks.vault_file import open_vault
@@ -171,8 +171,8 @@ class Callboard:
         self.vault = vault
         self.store.seal_with(sealing(vault))
         policy = delivery_policy(self.settings, self.port)
-        rooms = rooms_endpoint(self.workspace.secret)
-        self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes, vault, policy, rooms)
+        hooks = RoomHooks(self.database, self.workspace.secret)
+        self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes, vault, policy, hooks)
         await self.endpoints.load()
         resolver = Resolver(policy)
         parts.callback(resolver.close)

@@ -16,7 +16,7 @@ from callboard.database import Put, Unit
 from callboard.database.tables import ATTEMPT
 from callboard.events import timestamps
 from callboard.jobs import WorkerSettings
-from callboard.ledger import Recorded
+from callboard.ledger import Changes, Recorded
 from callboard.testing.facts import joined
 from callboard.testing.receiver import OK, Answer, Receiver
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
@@ -24,6 +24,7 @@ from callboard.webhooks.reach import resolve
 from callboard.webhooks.replays.line import Client
 from callboard.webhooks.replays.service import ReplayService
 from callboard.webhooks.request import head_row
+from callboard.webhooks.room_hooks import RoomHooks
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.tls import system_context
 
@@ -303,3 +304,29 @@ async def test_who_asks_too_often_is_told_when_to_come_back(home: Home) -> None:
 async def test_without_the_service_it_says_so(rest: Any) -> None:
     answer = await rest.post(REPLAY, {}, 503)
     assert answer["message"] == "webhook replay service unavailable"
+
+
+async def test_a_room_s_own_webhook_is_replayed_to_and_seen_in_the_history_and_the_attempts(home: Home) -> None:
+    deps = home.rest.deps
+    deps.endpoints.hooks = RoomHooks(deps.database, deps.workspace.secret)
+    async with Receiver() as own:
+        room = await home.rest.post("/v2/rooms", {"name": "own", "webhook": {"url": own.url, "headers": {"x-p": "s"}}})
+        (fact,) = joined("61" * 12, RandomIds(5), SystemClock()).facts
+        hooked = replace(fact, room_id=room["id"], hook=room["id"])
+        (event,) = await deps.ledger.commit(Changes(facts=(hooked,)))
+        said = {"status": "all", "endpoint_id": room["id"]}
+        shown = await home.ended((await home.rest.post(REPLAY, said))["workflow_id"])
+        assert shown["endpoints"] == [
+            {"endpoint_id": room["id"], "state": "done", "total": 1, "completed": 1, "failed": 0, "message": ""}
+        ]
+        assert [one.id for one in own.accepted] == [event.id]
+        (listed,) = (await home.history(room_id=room["id"]))["events"]
+        assert (listed["event_id"], listed["payload"]["webhook_url"]) == (event.id, own.url)
+    for path in (f"/v2/events/{event.id}/attempts", f"/v2/webhook-endpoints/{room['id']}/attempts"):
+        (attempt,) = (await home.rest.get(path))["data"]
+        assert (attempt["endpoint_id"], attempt["replay"], attempt["outcome"]) == (room["id"], True, "accepted")
+        assert attempt["number"] % 1_000_000 == 1
+        assert attempt["request"]["headers"]["x-p"] == "[redacted]"
+    assert (await home.rest.get("/v2/webhook-endpoints/rooms/parked-events"))["data"] == []
+    everything = await home.ended((await home.rest.post(REPLAY, {"endpoint_id": "rooms"}))["workflow_id"])
+    assert [one["endpoint_id"] for one in everything["endpoints"]] == ["rooms"]

@@ -27,8 +27,8 @@ from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.failures import Failure
 from callboard.webhooks.failures_explained import EXPLAINED
 
-_AFTER_OF_ENDPOINT: Final = re.compile(r"([0-9]{1,19})-([0-9]{1,9})-([!-~]{1,100})")
-_AFTER_OF_EVENT: Final = re.compile(r"([0-9]{1,9})-([!-~]{1,100})")
+_AFTER_OF_ENDPOINT: Final = re.compile(r"([0-9]{1,19})-([0-9]{1,18})-([!-~]{1,100})")
+_AFTER_OF_EVENT: Final = re.compile(r"([0-9]{1,18})-([!-~]{1,100})")
 _MOST: Final = 2**63 - 1
 
 
@@ -62,8 +62,15 @@ class AttemptResponse(Struct, frozen=True, kw_only=True):
 
     event_id: str
     type: Annotated[str, Meta(description='The event\'s type; "" once retention took the event away.')]
-    endpoint_id: str
-    number: Annotated[int, Meta(description="1, 2, 3, … of this event for this endpoint; a replay's from 1000001.")]
+    endpoint_id: Annotated[
+        str, Meta(description="The room's id, if it went to the webhook that the room has of its own.")
+    ]
+    number: Annotated[
+        int,
+        Meta(
+            description="1, 2, 3, … of this event for this endpoint; a replay's from n000001, n being its own number."
+        ),
+    ]
     replay: Annotated[bool, Meta(description="Whether a replay made it.")]
     at: str
     outcome: Annotated[Outcome, Meta(description="`given_up`: it failed, and was the last.")]

@@ -8,7 +8,7 @@ replay) counts as accepted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -101,6 +101,13 @@ def shown(row: Row, urls: Mapping[str, str]) -> DeliveryResponse:
     )
 
 
+async def _urls(deps: Deps, ids: Iterable[str]) -> dict[str, str]:
+    """Where each endpoint, or room's webhook, is now, of those that there still are."""
+    hooks = deps.endpoints.hooks
+    found = [deps.endpoints.get(id_) or (await hooks.endpoint(id_) if hooks else None) for id_ in ids]
+    return {endpoint.id: endpoint.url for endpoint in found if endpoint is not None}
+
+
 def pagination(page: int, size: int, total: int) -> Pagination:
     """Where a page stands among all."""
     last = -(-total // size)
@@ -151,7 +158,7 @@ def deliveries_router(deps: Deps) -> Router:
             where["accepted"] = int(status == "success")
         ((total,),) = await deps.database.fetch(f"{kind}_count", **where)
         rows = await deps.database.fetch(f"{kind}_page", **where, limit=limit, offset=(page - 1) * limit)
-        urls = {endpoint.id: endpoint.url for endpoint in deps.endpoints.all()}
+        urls = await _urls(deps, {str(row[4]) for row in rows})
         count = int(str(total))
         return DeliveryPage(
             events=[shown(row, urls) for row in rows],

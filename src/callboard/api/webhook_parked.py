@@ -89,8 +89,11 @@ def parked_router(deps: Deps) -> Router:
         responses=errors(404),
     )
     async def parked(endpoint_id: FromPath[str], limit: pages.Limit = pages.MIN_LIMIT, start: Next = "") -> ParkedPage:
-        """Events that were left out because the endpoint refused them, oldest first."""
-        if deps.endpoints.get(endpoint_id) is None:
+        """Events that were left out because the endpoint refused them, oldest first.
+
+        `rooms`, in the place of an id, stands for the webhooks that rooms have of their own.
+        """
+        if deps.endpoints.sending(endpoint_id) is None:
             raise NotFound("endpoint not found")
         applied = pages.clamped(limit)
         found = await parked_events(deps.database, endpoint_id, _after(start), applied + 1)

@@ -26,6 +26,7 @@ from callboard.events import timestamps
 from callboard.rooms.store import FOREVER
 from callboard.webhooks.replays.desk import Desk, View
 from callboard.webhooks.replays.filters import MOST_EVENTS, Status, Wanted, digest
+from callboard.webhooks.room_hooks import ROOMS
 
 MOST_NAMED: Final = 100
 
@@ -54,7 +55,13 @@ class ReplayRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         MOST_EVENTS
     )
     offset: Annotated[int, Meta(ge=0, le=FOREVER, description="How many to leave out, of those that match.")] = 0
-    endpoint_id: Annotated[str, Meta(description="Only to this endpoint; else to each that is enabled.")] = ""
+    endpoint_id: Annotated[
+        str,
+        Meta(
+            description="Only to this endpoint, or (a room's id) the webhook that the room has of its own, or (`rooms`)"
+            " those of all rooms; else to each that is enabled."
+        ),
+    ] = ""
     event_ids: Annotated[tuple[str, ...], Meta(max_length=MOST_NAMED)] = ()
 
 
@@ -97,7 +104,9 @@ class ReplayResult(Progress, frozen=True, kw_only=True):
 
 
 class ReplayEndpoint(Struct, frozen=True, kw_only=True):
-    """How far it has come at one endpoint; `message` says what it waits for, or why it was terminated."""
+    """How far it has come at one endpoint; `message` says what it waits for, why it was terminated, or whose webhooks
+    were left out. `endpoint_id` is a room's id for the webhook that the room has of its own, `rooms` for those of all.
+    """
 
     endpoint_id: str
     state: str
@@ -197,7 +206,7 @@ def wanted_of(said: ReplayRequest, now: int) -> Wanted:
         types=windows.names(said.event_names),
         limit=said.limit,
         offset=said.offset,
-        endpoint_id=windows.object_id("endpoint_id", said.endpoint_id),
+        endpoint_id=ROOMS if said.endpoint_id == ROOMS else windows.object_id("endpoint_id", said.endpoint_id),
         event_ids=said.event_ids,
     )
 

@@ -469,8 +469,10 @@ REPLAY = _table(
     document=TEXT,
     upto=BIGINT,
     created_at=BIGINT,
+    number=BIGINT,
 )
-"""Deliveries that are asked for again: `document` is JSON, `digest` that of the request, `upto` the last position."""
+"""Deliveries that are asked for again: `document` is JSON, `digest` that of the request, `upto` the last position.
+`number` is no other's."""
 
 REPLAY_PART = _table(
     "replay_part",

@@ -28,7 +28,7 @@ from callboard.webhooks.notices import Notices
 from callboard.webhooks.reach import resolve
 from callboard.webhooks.replays.line import Client
 from callboard.webhooks.retry import RetryPolicy
-from callboard.webhooks.room_hooks import rooms_endpoint
+from callboard.webhooks.room_hooks import RoomHooks
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.tls import system_context
 
@@ -84,7 +84,9 @@ async def house(
     database = open_database(url)
     await database.open()
     ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
-    endpoints = Endpoints(database, clock, ids, secrets.token_bytes, rooms=rooms_endpoint("secret") if rooms else None)
+    endpoints = Endpoints(
+        database, clock, ids, secrets.token_bytes, hooks=RoomHooks(database, "secret") if rooms else None
+    )
     await endpoints.load()
     source, secure = random.Random(1), tls or system_context()  # noqa: S311 - jitter
     client = Client(settings.sender, secure, resolve)

@@ -3,7 +3,7 @@
 Owns: `Attempt`, `Timing`, and reading the log.
 
 Always holds: an attempt is in the log once it has ended (and the journal has written it, milliseconds later);
-`number` counts the attempts of one event for one endpoint, 1, 2, 3, … (those of replays, from `REPLAYED`).
+`number` counts the attempts of one event for one endpoint, 1, 2, 3, … (those of replays: see `REPLAYED`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ GIVEN_UP = "given_up:"
 """Stands before the recorded error of the attempt after which the event was given up."""
 
 REPLAYED = 1_000_000
-"""Attempts that a replay made are counted from here, so that they and those of the lanes never take each other's
-place."""
+"""Attempts that a replay made are counted from so much times its own number, so that they, those of other replays and
+those of the lanes never take each other's place."""
 
 _FIRST = tuple(column.name for column in ATTEMPT.columns[:7])
 

@@ -13,6 +13,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from callboard.background import Background
@@ -304,9 +305,9 @@ class Dispatcher:
         return outlet is not None and outlet.endpoint is endpoint and outlet.tenure is self._tenure
 
     async def _open(self, endpoint: Endpoint) -> None:
-        kind = HookOutlet if endpoint.id == ROOMS else Outlet
+        hooks = self._endpoints.hooks if endpoint.id == ROOMS else None
+        kind: Callable[..., Outlet] = partial(Outlet, endpoint) if hooks is None else partial(HookOutlet, hooks)
         outlet = kind(
-            endpoint,
             database=self._database,
             ledger=self._ledger,
             journal=self._journal,

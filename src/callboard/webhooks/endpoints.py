@@ -41,6 +41,7 @@ from callboard.webhooks.hosts import url_problem
 from callboard.webhooks.keys import SigningKey
 from callboard.webhooks.operational import forget_notices
 from callboard.webhooks.parking import forget
+from callboard.webhooks.room_hooks import ROOMS, RoomHooks
 from callboard.webhooks.selection import Selection
 from callboard.webhooks.tls import Identity, IdentityError, context_for
 from callboard.webhooks.vault import Vault
@@ -73,11 +74,11 @@ class Endpoints:
         random_bytes: Callable[[int], bytes],
         vault: Vault | None = None,
         policy: Policy | None = None,
-        rooms: Endpoint | None = None,
+        hooks: RoomHooks | None = None,
     ) -> None:
         """`random_bytes(n)` must be unpredictable (`secrets.token_bytes`). Without a `vault`, secrets are written as
-        they are; without a `policy`, URLs may lead anywhere. `rooms` stands for the webhooks of rooms (`room_hooks`);
-        without it their events go nowhere.
+        they are; without a `policy`, URLs may lead anywhere. `hooks` are the webhooks of rooms; without them their
+        events go nowhere.
         """
         self._database = database
         self._clock = clock
@@ -85,7 +86,7 @@ class Endpoints:
         self._random_bytes = random_bytes
         self._vault = vault
         self._policy = policy
-        self._rooms = rooms
+        self.hooks = hooks
         self._endpoints: dict[str, Endpoint] = {}
         self._watchers: list[Watcher] = []
         self._changing = asyncio.Lock()
@@ -123,11 +124,11 @@ class Endpoints:
 
     def sent_to(self) -> list[Endpoint]:
         """Every endpoint, and the one that stands for the webhooks of rooms."""
-        return [*self._endpoints.values(), *([self._rooms] if self._rooms else [])]
+        return [*self._endpoints.values(), *([self.hooks.standing] if self.hooks else [])]
 
     def sending(self, endpoint_id: str) -> Endpoint | None:
         """One of `sent_to`."""
-        return self._rooms if self._rooms and endpoint_id == self._rooms.id else self.get(endpoint_id)
+        return self.hooks.standing if self.hooks and endpoint_id == ROOMS else self.get(endpoint_id)
 
     def check_url(self, url: str) -> str:
         """Why deliveries may not reach this URL; "" if they may, as far as can be told without asking for the name."""

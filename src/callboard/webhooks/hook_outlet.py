@@ -9,7 +9,7 @@ An event whose room has no webhook any more when its turn comes is not sent, to 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from callboard.database import Value
 from callboard.ledger import Recorded
@@ -43,6 +43,10 @@ class HookOutlet(Outlet):
 
     _fan: Fan
 
+    def __init__(self, hooks: RoomHooks, **others: Any) -> None:
+        self._hooks = hooks
+        super().__init__(hooks.standing, **others)
+
     def _aim(self) -> None:
         """Each room has its own."""
 
@@ -56,8 +60,7 @@ class HookOutlet(Outlet):
         return _EachAlone(self._settings.health, MOST)
 
     def _new_pool(self, resolve_and_vet: Resolve) -> Sending:
-        hooks = RoomHooks(self._database, self.endpoint)
-        self._fan = Fan(self, hooks, self._settings.sender, self._tls, resolve_and_vet, self._journal.note)
+        self._fan = Fan(self, self._hooks, self._settings.sender, self._tls, resolve_and_vet, self._journal.note)
         return self._fan
 
     def _logged_as(self, event: Recorded) -> str:

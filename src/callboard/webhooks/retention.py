@@ -16,16 +16,20 @@ from callboard.ledger.records import FOREVER
 from callboard.ledger.retention import BATCH, in_peace
 from callboard.webhooks.replays.filters import replay_of
 from callboard.webhooks.replays.part import part_of
+from callboard.webhooks.room_hooks import ROOMS
 from callboard.webhooks.shards import WHOLE
 from callboard.webhooks.standing import marks_of
 
 
 async def delivered_to_all(database: Database) -> int:
-    """The position up to which every endpoint has had everything; of those that are disabled, too.
+    """The position up to which every endpoint has had everything, and every room's own webhook; those that are disabled
+    count too.
 
     Raises as `Database.fetch`.
     """
     endpoints = [str(row[0]) for row in await database.fetch("endpoints")]
+    if await database.fetch("hooked_rooms", start="", limit=1):
+        endpoints.append(ROOMS)
     marks = [min((await marks_of(database, id_, WHOLE)).values()) for id_ in endpoints]
     return min(marks, default=FOREVER)
 

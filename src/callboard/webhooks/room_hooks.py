@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
+from collections.abc import AsyncIterator
 from typing import Final
 
 import msgspec
@@ -28,6 +29,7 @@ ROOMS: Final = "rooms"
 """In the place of an endpoint's id: how far what goes to rooms' webhooks has come. The log of attempts has rooms' ids.
 """
 
+_PAGE: Final = 500
 _PURPOSE: Final = b"callboard webhooks of rooms v1a"
 
 log = logging.getLogger("callboard.webhooks")
@@ -71,10 +73,26 @@ def rooms_endpoint(workspace_secret: str) -> Endpoint:
 class RoomHooks:
     """See the module."""
 
-    def __init__(self, database: Database, rooms: Endpoint) -> None:
-        """`rooms` is what `rooms_endpoint` returned."""
+    def __init__(self, database: Database, workspace_secret: str) -> None:
         self._database = database
-        self._rooms = rooms
+        self.standing = rooms_endpoint(workspace_secret)
+        """What stands for all of them."""
+
+    async def any(self) -> bool:
+        """Whether any room's events ever went to a webhook of its own. Raises what `Database.fetch` raises."""
+        return bool(await self._database.fetch("hooked_rooms", start="", limit=1))
+
+    async def had(self, room_id: str) -> bool:
+        """Whether this room's did. Raises what `Database.fetch` raises."""
+        return bool(await self._database.fetch("hooked_room", room_id=room_id))
+
+    async def room_ids(self) -> AsyncIterator[str]:
+        """Of all rooms whose events ever did, in order. Raises what `Database.fetch` raises."""
+        after = ""
+        while rows := await self._database.fetch("hooked_rooms", start=after, limit=_PAGE):
+            for (room_id,) in rows:
+                after = str(room_id)
+                yield after
 
     async def endpoint(self, room_id: str) -> Endpoint | None:
         """The room's webhook as it is now, its id the room's; None if the room has none any more.
@@ -97,7 +115,7 @@ class RoomHooks:
         return Endpoint(
             id=room_id,
             url=webhook.url,
-            keys=self._rooms.keys,
+            keys=self.standing.keys,
             headers=webhook.headers,
             enabled=True,
             description="",

@@ -88,6 +88,16 @@ async def test_events_go_by_age_and_what_is_undelivered_a_while_later(
     assert (after.position, after.seq) == (COUNT + 1, 8)
 
 
+async def test_what_waits_for_a_room_s_own_webhook_is_undelivered_too(home: Home) -> None:
+    await home.database.commit(Unit(events=(event("hooked", "own")._replace(hook="r" * 24),)))
+    await home.fill()
+    await home.mark("p1", 20)
+    await home.database.commit(Unit((Put(DELIVERY_MARK, ("rooms", 3)),)))
+    retention = home.retention(10.5, 100)
+    await retention.sweep()
+    assert (await home.left())[0] == 4
+
+
 async def test_more_than_a_batch_goes_in_batches_and_readers_go_on_behind_the_gap(home: Home) -> None:
     units = [home.database.commit(Unit(events=tuple(event(f"e{n}-{k}", "s") for k in range(50)))) for n in range(11)]
     for unit in units:
@@ -151,7 +161,7 @@ async def test_old_attempts_and_ended_replays_go_and_what_runs_stays(home: Home)
     for name, ended, at in (("r1", 1, old), ("r2", 0, old), ("r3", 1, young)):
         wanted = Wanted(since=0, until=1)
         state = State.DONE if ended else State.RUNNING
-        rows.append(filters.stored(Replay(name, "d", wanted, 1, at)))
+        rows.append(filters.stored(Replay(name, "d", wanted, 1, at, 2)))
         rows.append(parts.stored(parts.new(name, "p1", "j")._replace(state=state, ended_at=ended)))
     rows.append(Put(PARKED_EVENT, ("p1", "no such event", "s", 1, "t", 1, 1, 422, "http_4xx")))
     await home.database.commit(Unit(tuple(rows)))

@@ -5,126 +5,31 @@ from __future__ import annotations
 import asyncio
 import json
 import random
-import secrets
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field
 
 import pytest
 
-from callboard.clock import NANOSECONDS, RandomIds, SystemClock
-from callboard.database import Database, Delete, Put, Unit
-from callboard.database.tables import ATTEMPT, EVENT
+from callboard.clock import NANOSECONDS
+from callboard.database import Database, Delete, Unit
+from callboard.database.tables import EVENT
 from callboard.errors import Invalid, NotFound
-from callboard.jobs import Backoff, WorkerSettings
-from callboard.ledger import Ledger, Recorded
-from callboard.testing.facts import joined
-from callboard.testing.receiver import FAILURE, OK, Answer, Delivery, Receiver, status
+from callboard.ledger import Recorded
+from callboard.rooms.models import Template
+from callboard.rooms.templates import template_row
+from callboard.testing.receiver import FAILURE, OK, Answer, Delivery, status
+from callboard.testing.replay_home import QUICK, Home, home_of
 from callboard.webhooks.attempts import GIVEN_UP, attempts_of_event
 from callboard.webhooks.dispatcher import Dispatcher
-from callboard.webhooks.endpoint import Endpoint, EndpointRequest
-from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.parking import Parked, parked_events
-from callboard.webhooks.reach import resolve
-from callboard.webhooks.replays.desk import View
 from callboard.webhooks.replays.filters import Status, Wanted
-from callboard.webhooks.replays.line import Client
 from callboard.webhooks.replays.part import State
-from callboard.webhooks.replays.service import ReplayService
-from callboard.webhooks.request import head_row
-from callboard.webhooks.sender import SenderSettings
-from callboard.webhooks.tls import system_context
-
-WORKER = WorkerSettings(cores=1.0, lease=1.0, poll=0.05, grace=0.5)
-QUICK = (0.01, 0.01)
-
-
-@dataclass
-class Home:
-    """Endpoints and a ledger without a dispatcher: what was delivered is what replays delivered."""
-
-    database: Database
-    receiver: Receiver
-    endpoints: Endpoints
-    ledger: Ledger
-    clock: SystemClock = field(default_factory=SystemClock)
-    services: list[ReplayService] = field(default_factory=list)
-
-    async def service(self, per_second: float = 1000.0, endpoints: Endpoints | None = None) -> ReplayService:
-        """Another process that does replays."""
-        service = ReplayService(
-            self.database,
-            Ledger(self.database, account_id="a" * 24, app_id="b" * 24),
-            endpoints or self.endpoints,
-            self.clock,
-            RandomIds(),
-            Client(SenderSettings(connections=4, timeout=5.0), system_context(), resolve),
-            account_id="a" * 24,
-            per_second=per_second,
-            quick=QUICK,
-            backoff=Backoff(first=0.1, factor=1.0),
-            settings=WORKER,
-        )
-        await service.start()
-        self.services.append(service)
-        return service
-
-    async def endpoint(self, **said: object) -> Endpoint:
-        return await self.endpoints.create(EndpointRequest(url=self.receiver.url, **said))  # type: ignore[arg-type]
-
-    async def events(self, count: int, streams: int = 3) -> list[Recorded]:
-        ids = RandomIds()
-        changes = [joined(f"room{number % streams}", ids, self.clock) for number in range(count)]
-        return [one for change in changes for one in await self.ledger.commit(change)]
-
-    def wanted(self, **said: object) -> Wanted:
-        now = self.clock.now()
-        return Wanted(since=now - 3600 * NANOSECONDS, until=now + NANOSECONDS, **said)  # type: ignore[arg-type]
-
-    async def log(self, endpoint: Endpoint, events: Sequence[Recorded], error: str, number: int = 1) -> None:
-        """What the log of attempts would hold, had the lanes delivered these, or given them up."""
-        rows = [
-            Put(
-                ATTEMPT,
-                (
-                    e.id,
-                    endpoint.id,
-                    number,
-                    e.committed_at + 1,
-                    200 if not error else 500,
-                    error,
-                    0.1,
-                    0,
-                    endpoint.updated_at,
-                    9,
-                    "",
-                    0.0,
-                    0.0,
-                    0.0,
-                    0.0,
-                    "",
-                ),
-            )
-            for e in events
-        ]
-        await self.database.commit(Unit((*rows, head_row(endpoint))))
-
-    async def ended(self, service: ReplayService, replay_id: str) -> View:
-        async with asyncio.timeout(30):
-            while not (view := await service.desk.view(replay_id)).completed_at:
-                await asyncio.sleep(0.02)
-            return view
 
 
 @pytest.fixture
 async def home(database: Database) -> AsyncIterator[Home]:
-    clock = SystemClock()
-    endpoints = Endpoints(database, clock, RandomIds(1), secrets.token_bytes)
-    await endpoints.load()
-    async with Receiver() as receiver:
-        home = Home(database, receiver, endpoints, Ledger(database, account_id="a" * 24, app_id="b" * 24))
+    async with home_of(database) as home:
         yield home
-        for service in home.services:
-            await service.stop()
 
 
 def ids(events: Sequence[Recorded | Delivery]) -> list[str]:
@@ -202,6 +107,18 @@ async def test_one_endpoint_can_be_named_and_each_is_sent_what_it_wants(home: Ho
     view, _ = await service.desk.start(home.wanted(status=Status.ALL, endpoint_id=nothing.id), "one")
     assert [part.endpoint_id for part in (await home.ended(service, view.replay.id)).parts] == [nothing.id]
     assert ids(home.receiver.deliveries) == ids(events)
+
+
+async def test_all_that_an_endpoint_for_a_template_wants_is_what_happened_in_its_rooms(home: Home) -> None:
+    (event,) = await home.events(1)
+    assert event.template_id
+    template = Template(id=event.template_id, name="t", roles={}, created_at=1, updated_at=1)
+    await home.database.commit(Unit((template_row(template),)))
+    await home.endpoint(template_id=event.template_id)
+    service = await home.service()
+    view, _ = await service.desk.start(home.wanted(status=Status.ALL), "d")
+    await home.ended(service, view.replay.id)
+    assert ids(home.receiver.deliveries) == [event.id]
 
 
 async def test_an_event_that_is_refused_fails_and_the_others_go_on(home: Home) -> None:

@@ -89,3 +89,30 @@ FROM operational_event
 WHERE id > :id
 ORDER BY id
 LIMIT :limit
+
+-- Rooms whose events went to a webhook of their own: by the index on (hook) WHERE hook <> '', and, of what happened
+-- outside sessions, by what was sent to.
+-- name: hooked_rooms
+SELECT hook
+FROM stream
+WHERE hook <> ''
+  AND hook > :start
+UNION
+SELECT room.id
+FROM request_head CROSS JOIN room
+WHERE request_head.endpoint_id > :start
+  AND room.id = request_head.endpoint_id
+ORDER BY hook
+LIMIT :limit
+
+-- name: hooked_room
+SELECT hook
+FROM stream
+WHERE hook <> ''
+  AND hook = :room_id
+UNION
+SELECT room.id
+FROM request_head CROSS JOIN room
+WHERE request_head.endpoint_id = :room_id
+  AND room.id = request_head.endpoint_id
+LIMIT 1

@@ -13,7 +13,8 @@ ORDER BY position
 LIMIT :limit
 
 -- name: events_between
-SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body
+SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body,
+    template_id, hook
 FROM event
 WHERE position > :position
   AND position <= :upto

@@ -4,7 +4,7 @@
 -- or, of those that failed, by `attempt_failed`. Every endpoint that was ever sent anything has a `request_head`.
 
 -- name: replay_by_id
-SELECT id, digest, document, upto, created_at
+SELECT id, digest, document, upto, created_at, number
 FROM replay
 WHERE id = :id
 
@@ -14,7 +14,7 @@ FROM replay_gate
 WHERE id = 0
 
 -- name: replay_page
-SELECT id, digest, document, upto, created_at
+SELECT id, digest, document, upto, created_at, number
 FROM replay
 WHERE created_at < :before
 ORDER BY created_at DESC, id
@@ -49,17 +49,19 @@ WHERE replay_id = :replay_id
   AND number = :number
 
 -- name: replays_begun_before
-SELECT id, digest, document, upto, created_at
+SELECT id, digest, document, upto, created_at, number
 FROM replay
 WHERE created_at < :before
 ORDER BY created_at, id
 LIMIT :limit
 
 -- name: last_attempt_number
-SELECT COALESCE(MAX(number), 0)
+SELECT COALESCE(MAX(number), :after)
 FROM attempt
 WHERE event_id = :event_id
   AND endpoint_id = :endpoint_id
+  AND number > :after
+  AND number < :before
 
 -- The events that were given up for an endpoint, and happened or were given up in the time from `:since` to `:until`.
 -- name: failed_for_endpoint

@@ -7,7 +7,8 @@ Always holds: positions are in the ledger's order, without repetition, none afte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -16,8 +17,8 @@ from callboard.database import Database, Delete, Put, Value
 from callboard.database.tables import REPLAY_CHUNK
 from callboard.ledger import Ledger
 from callboard.ledger.moments import last_before
-from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.replays.filters import Replay, Status
+from callboard.webhooks.replays.targets import Target
 
 CHUNK: Final = 500
 _PAGE: Final = 500
@@ -28,46 +29,62 @@ _QUERIES: Final = {
 }
 
 
-async def chosen_positions(database: Database, ledger: Ledger, replay: Replay, endpoint: Endpoint) -> list[int]:
-    """Raises as `Database.fetch`."""
+async def chosen_positions(database: Database, ledger: Ledger, replay: Replay, target: Target) -> list[int]:
+    """Raises as `Database.fetch`, and `JobError` as `Target.endpoint`."""
     wanted = replay.wanted
     if wanted.event_ids:
-        events = [await ledger.event(id_) for id_ in wanted.event_ids]
-        return sorted({event.position for event in events if event is not None and event.position <= replay.upto})
+        named = [await ledger.event(id_) for id_ in wanted.event_ids]
+        events = [event for event in named if event is not None and event.position <= replay.upto]
+        return sorted({event.position for event in events if wanted.endpoint_id or target.wants(event)})
     most = wanted.offset + wanted.limit
     if wanted.status is Status.ALL:
-        found = await _wanted_by(database, ledger, replay, endpoint, most)
+        found = await _wanted_by(database, ledger, replay, target, most)
     else:
-        found = await _delivered_to(database, replay, endpoint, most)
+        found = await _delivered_to(database, replay, target, most)
     return found[wanted.offset :]
 
 
-async def _wanted_by(database: Database, ledger: Ledger, replay: Replay, endpoint: Endpoint, most: int) -> list[int]:
+async def _wanted_by(database: Database, ledger: Ledger, replay: Replay, target: Target, most: int) -> list[int]:
     found: list[int] = []
+    wanted = replay.wanted.filter
+    if target.room_id and not wanted.room_id:
+        wanted = replace(wanted, room_id=target.room_id)
     after = await last_before(database, replay.wanted.since)
-    while len(found) < most and (page := await ledger.read(after, _PAGE, replay.wanted.filter)):
+    while len(found) < most and (page := await ledger.read(after, _PAGE, wanted)):
         after = page[-1].position
-        found += [event.position for event in page if event.position <= replay.upto and endpoint.wants(event)]
+        found += [event.position for event in page if event.position <= replay.upto and target.wants(event)]
         if after >= replay.upto:
             break
     return found[:most]
 
 
-async def _delivered_to(database: Database, replay: Replay, endpoint: Endpoint, most: int) -> list[int]:
+async def _delivered_to(database: Database, replay: Replay, target: Target, most: int) -> list[int]:
     wanted = replay.wanted
-    parameters: dict[str, Value] = {
-        "endpoint_id": endpoint.id,
+    parked = wanted.status is Status.PARKED
+    found: list[int] = []
+    async for logged_as in _once(target.parked_for) if parked else target.logged_as():
+        rows = await database.fetch(_QUERIES[wanted.status], endpoint_id=logged_as, **_where(replay, target, most))
+        if rows:
+            found = sorted([*found, *(int(str(position)) for (position,) in rows)])[:most]
+    return found
+
+
+async def _once(id_: str) -> AsyncIterator[str]:
+    yield id_
+
+
+def _where(replay: Replay, target: Target, most: int) -> dict[str, Value]:
+    wanted = replay.wanted
+    return {
         "since": wanted.since,
         "until": wanted.until,
         "upto": replay.upto,
-        "room_id": wanted.room_id,
+        "room_id": wanted.room_id or target.room_id,
         "session_id": wanted.session_id,
         "peer_id": wanted.peer_id,
         "types": f",{','.join(wanted.types)}," if wanted.types else "",
         "limit": most,
     }
-    query = _QUERIES[wanted.status]
-    return [int(str(position)) for (position,) in await database.fetch(query, **parameters)]
 
 
 def chunks(replay_id: str, endpoint_id: str, positions: Sequence[int]) -> Iterator[Put]:

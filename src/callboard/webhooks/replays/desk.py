@@ -20,14 +20,17 @@ from callboard.errors import Conflict, Invalid, NotFound
 from callboard.jobs import Office, new_job
 from callboard.jobs.job import stored as job_stored
 from callboard.ledger import Changes, Ledger
-from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.replays import filters
 from callboard.webhooks.replays import part as parts
 from callboard.webhooks.replays.filters import Replay, Wanted, replay_of
 from callboard.webhooks.replays.part import Part, part_of, status_of
+from callboard.webhooks.replays.targets import target_of
 from callboard.webhooks.replays.work import KIND, Task
+from callboard.webhooks.room_hooks import ROOMS
 
+FIRST_NUMBER: Final = 2
+"""Of a replay: 1 is that of those of before they had numbers."""
 MOST_OPEN: Final = 20
 """Replays that run or wait at the same time."""
 
@@ -123,12 +126,12 @@ class Desk:
         replay_id = f"webhook-replay-{self._account_id}-{self._ids.uuid()[:8]}"
         if await self._database.fetch("replay_by_id", id=replay_id):
             return await self._begin(wanted, digest, fence)
-        replay = Replay(replay_id, digest, wanted, await self._ledger.newest(), now)
+        replay = Replay(replay_id, digest, wanted, await self._ledger.newest(), now, fence + FIRST_NUMBER)
         own, jobs = [], []
-        for endpoint in self._chosen(wanted):
-            task = Task(replay_id, endpoint.id)
+        for target_id in await self._chosen(wanted):
+            task = Task(replay_id, target_id)
             job = new_job(KIND, task, now=now, ids=self._ids, subject=replay_id)
-            own.append(parts.new(replay_id, endpoint.id, job.id))
+            own.append(parts.new(replay_id, target_id, job.id))
             jobs.append(job_stored(job))
         gate = Put(REPLAY_GATE, (0, fence + 1))
         rows = (filters.stored(replay), *map(parts.stored, own), *jobs, gate)
@@ -136,16 +139,19 @@ class Desk:
         await self._ledger.commit(Changes(rows=rows, guards=(guard,)))
         return View(replay, own)
 
-    def _chosen(self, wanted: Wanted) -> list[Endpoint]:
+    async def _chosen(self, wanted: Wanted) -> list[str]:
+        """The ids of the targets: what is named, or else each endpoint that is enabled, and rooms' own webhooks."""
         if wanted.endpoint_id:
-            endpoint = self._endpoints.get(wanted.endpoint_id)
-            if endpoint is None:
+            if await target_of(self._endpoints, wanted.endpoint_id) is None:
                 raise NotFound("endpoint not found")
-            return [endpoint]
-        enabled = [endpoint for endpoint in self._endpoints.all() if endpoint.enabled]
-        if not enabled:
+            return [wanted.endpoint_id]
+        chosen = [endpoint.id for endpoint in self._endpoints.all() if endpoint.enabled]
+        if hooks := self._endpoints.hooks:
+            one = wanted.room_id
+            chosen += [one or ROOMS] if await (hooks.had(one) if one else hooks.any()) else []
+        if not chosen:
             raise Invalid("there is nothing to replay to", ("there is no webhook endpoint that is enabled",))
-        return enabled
+        return chosen
 
     async def _check_events(self, wanted: Wanted) -> None:
         for event_id in wanted.event_ids:

@@ -55,7 +55,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 class Replay(NamedTuple):
     """A replay as it was asked for. `upto` is the ledger's end at that time; later events are not in it. `digest` is
-    the same for those that were asked for in the same words.
+    the same for those that were asked for in the same words. `number` is no other replay's: the attempts that it makes
+    are counted from there (`attempts.REPLAYED`).
     """
 
     id: str
@@ -63,6 +64,7 @@ class Replay(NamedTuple):
     wanted: Wanted
     upto: int
     created_at: int
+    number: int
 
 
 def digest(said: object) -> str:
@@ -73,12 +75,13 @@ def digest(said: object) -> str:
 def stored(replay: Replay) -> Put:
     """Its row."""
     document = msgspec.json.encode(replay.wanted).decode()
-    return Put(REPLAY, (replay.id, replay.digest, document, replay.upto, replay.created_at))
+    return Put(REPLAY, (replay.id, replay.digest, document, replay.upto, replay.created_at, replay.number))
 
 
 def replay_of(row: Row) -> Replay:
     """The replay in a row of the table."""
-    id_, digest_, document, upto, created_at = row
+    id_, digest_, document, upto, created_at, number = row
     assert isinstance(upto, int)
     assert isinstance(created_at, int)
-    return Replay(str(id_), str(digest_), msgspec.json.decode(str(document), type=Wanted), upto, created_at)
+    assert isinstance(number, int)
+    return Replay(str(id_), str(digest_), msgspec.json.decode(str(document), type=Wanted), upto, created_at, number)

@@ -23,12 +23,15 @@ from callboard.ledger import Changes, Ledger, Recorded
 from callboard.webhooks.attempts import REPLAYED
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.endpoints import Endpoints
+from callboard.webhooks.failures import Failure as Refusal
 from callboard.webhooks.parking import replayed as no_longer_parked
 from callboard.webhooks.replays import choosing
 from callboard.webhooks.replays import part as parts
 from callboard.webhooks.replays.filters import Replay, replay_of
 from callboard.webhooks.replays.line import Client, Line
 from callboard.webhooks.replays.part import NOT_CHOSEN, QUICK, Part, State, Step, part_of, verdict
+from callboard.webhooks.replays.targets import DELETED, Target, target_of
+from callboard.webhooks.replays.troubles import Troubles
 from callboard.webhooks.request import head_row
 
 HEADER: Final = b"callboard-replay: %b\r\n"
@@ -40,7 +43,7 @@ _ROWS: Final = 20
 
 
 class Task(msgspec.Struct, frozen=True):
-    """What a job is to do: the part of a replay that is one endpoint's."""
+    """What a job is to do: the part of a replay that goes to one target (`targets.py`)."""
 
     replay_id: str
     endpoint_id: str
@@ -95,7 +98,7 @@ class Work:
             raise
         finally:
             await journey.close()
-        return Result(self._end(part, State.DONE))
+        return Result(self._end(part, State.DONE, journey.left_out()))
 
     async def _give_up(self, job: Job, failure: Failure) -> Changes:
         task = KIND.payload_of(job)
@@ -116,35 +119,37 @@ class Work:
 
     async def choose(self, run: Run, replay: Replay, part: Part) -> Part:
         """The part, once it is settled which events there are. Raises `JobError`."""
-        endpoint = self.endpoint(part.endpoint_id)
-        positions = await choosing.chosen_positions(self._database, self._ledger, replay, endpoint)
-        rows = list(choosing.chunks(replay.id, endpoint.id, positions))
+        target = await self.target(part.endpoint_id)
+        positions = await choosing.chosen_positions(self._database, self._ledger, replay, target)
+        rows = list(choosing.chunks(replay.id, target.id, positions))
         for start in range(0, len(rows), _ROWS):
             await run.commit(Changes(rows=tuple(rows[start : start + _ROWS])))
         chosen = parts.chosen(part, len(positions), self._clock.now())
         await run.commit(Changes(rows=(parts.stored(chosen),)))
         return chosen
 
-    def endpoint(self, endpoint_id: str) -> Endpoint:
-        """The endpoint, which can be sent to. Raises `JobError`."""
-        endpoint = self._endpoints.get(endpoint_id)
-        if endpoint is None:
-            raise JobError("endpoint_deleted", "the endpoint was deleted", final=True)
-        if not endpoint.enabled:
-            raise JobError("endpoint_disabled", "the endpoint is not enabled")
-        if endpoint.paused:
-            raise JobError("endpoint_paused", "the endpoint is paused")
-        return endpoint
+    async def target(self, target_id: str) -> Target:
+        """To whom a part goes. Raises `JobError`."""
+        target = await target_of(self._endpoints, target_id)
+        if target is None:
+            raise JobError("endpoint_deleted", DELETED, final=True)
+        return target
 
     async def event_at(self, position: int) -> Recorded | None:
         """The event, if retention has left it there."""
         found = await self._ledger.read(position - 1, 1)
         return found[0] if found and found[0].position == position else None
 
-    async def last_number(self, event: Recorded, endpoint: Endpoint) -> int:
-        """The number of the last attempt that a replay made for it, or what stands for none."""
-        rows = await self._database.fetch("last_attempt_number", event_id=event.id, endpoint_id=endpoint.id)
-        return max(REPLAYED, int(str(rows[0][0])))
+    async def last_number(self, replay: Replay, event: Recorded, endpoint: Endpoint) -> int:
+        """The number of the last attempt that the replay made for it, or what stands for none."""
+        rows = await self._database.fetch(
+            "last_attempt_number",
+            event_id=event.id,
+            endpoint_id=endpoint.id,
+            after=replay.number * REPLAYED,
+            before=(replay.number + 1) * REPLAYED,
+        )
+        return int(str(rows[0][0]))
 
 
 class _Journey:
@@ -160,11 +165,16 @@ class _Journey:
         self._endpoint: Endpoint | None = None
         self._line: Line | None = None
         self._slot = 0.0
+        self._troubles = Troubles()
 
     async def close(self) -> None:
         if self._line is not None:
             await self._line.close()
             self._line = None
+
+    def left_out(self) -> str:
+        """Which rooms' webhooks got nothing, or not all, in a few words."""
+        return self._troubles.said()
 
     async def to_the_end(self) -> Part:
         """Raises `JobError` when the endpoint cannot be delivered to."""
@@ -198,17 +208,20 @@ class _Journey:
         number = 0
         while True:
             number += 1
-            endpoint, line = await self._ready()
-            logged = await self._work.last_number(event, endpoint) + 1
+            ready = await self._ready(event)
+            if ready is None:
+                return await self._step(parts.failed(self._part, event.id, Step.REFUSED))
+            target, endpoint, line = ready
+            logged = await self._work.last_number(self._replay, event, endpoint) + 1
             sent = await line.send(marked)
-            step = verdict(sent.failure, number, self._part.streak, len(self._work._quick))
+            step = self._judged(target, event, sent.failure, number)
             delay = self._work._quick[number - 1] if step is Step.AGAIN else 0.0
             next_at = self._work._clock.now() + int(delay * NANOSECONDS) if delay else 0
             row = sent.row(marked, endpoint, logged, next_at)
             head = head_row(endpoint)
             match step:
                 case Step.ACCEPTED:
-                    unparked = no_longer_parked(endpoint.id, event.id)
+                    unparked = no_longer_parked(target.parked_for, event.id)
                     return await self._step(parts.accepted(self._part), row, head, unparked)
                 case Step.REFUSED | Step.FAILED:
                     return await self._step(parts.failed(self._part, event.id, step), row, head)
@@ -220,20 +233,34 @@ class _Journey:
                     await self._run.commit(Changes(rows=(row, head)))
                     raise JobError("endpoint_down", message, final=step is Step.GONE)
 
+    def _judged(self, target: Target, event: Recorded, failure: Refusal | None, number: int) -> Step:
+        again = len(self._work._quick)
+        if target.each_alone:
+            return self._troubles.judged(event.hook, verdict(failure, number, 0, again))
+        return verdict(failure, number, self._part.streak, again)
+
     async def _step(self, part: Part, *rows: Put | Delete) -> None:
         await self._run.commit(Changes(rows=(parts.stored(part), *rows)))
         self._part = part
 
-    async def _ready(self) -> tuple[Endpoint, Line]:
-        """The endpoint as it is now, and a line to it, when the next attempt may begin."""
+    async def _ready(self, event: Recorded) -> tuple[Target, Endpoint, Line] | None:
+        """What the event goes to as it is now, and a line to it, when the next attempt may begin; None if it is not to
+        be sent: its room has no webhook any more, or one that does not work.
+        """
         await self._run.rest()
+        if self._troubles.left_out(event.hook):
+            return None
         loop = asyncio.get_running_loop()
         await asyncio.sleep(max(0.0, self._slot - loop.time()))
         self._slot = max(loop.time(), self._slot) + self._work._interval
-        endpoint = self._work.endpoint(self._part.endpoint_id)
-        if endpoint is not self._endpoint or self._line is None:
+        target = await self._work.target(self._part.endpoint_id)
+        endpoint = await target.endpoint(event)
+        if endpoint is None:
+            self._troubles.gone(event.hook)
+            return None
+        if endpoint != self._endpoint or self._line is None:
             await self.close()
             header = HEADER % self._replay.id.encode()
             self._line = Line(endpoint, self._work._client, self._work._clock, header)
             self._endpoint = endpoint
-        return endpoint, self._line
+        return target, endpoint, self._line
