@@ -1,7 +1,7 @@
-"""What aiortc has no public way for: vanishing, and following an ICE restart.
+"""What aiortc has no public way for: vanishing, following an ICE restart, hearing of requests for a whole picture.
 
-Owns: `cut_off` and `follow_ice_restart`. This is the one place that reaches into the insides of aiortc 1.16
-and aioice 0.13.
+Owns: `cut_off`, `follow_ice_restart`, `on_key_wanted`. This is the one place that reaches into the insides of
+aiortc 1.16 and aioice 0.13.
 
 Always holds: once `cut_off` was called not one more datagram leaves the connection, no DTLS alert, no
 RTCP BYE, no STUN; everything it holds is released all the same.
@@ -10,8 +10,9 @@ RTCP BYE, no STUN; everything it holds is released all the same.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
-from aiortc import RTCDtlsTransport, RTCPeerConnection
+from aiortc import RTCDtlsTransport, RTCPeerConnection, RTCRtpSender
 
 from callboard.demo.sections import Description
 
@@ -59,6 +60,17 @@ def follow_ice_restart(connection: RTCPeerConnection, offer: Description) -> boo
             agent.remote_username, agent.remote_password = name, password
             restarted = True
     return restarted
+
+
+def on_key_wanted(sender: RTCRtpSender, wanted: Callable[[], None]) -> None:
+    """Have `wanted` called, too, when a receiver asks for a whole picture (PLI, FIR: RFC 4585, RFC 5104)."""
+    known = sender._send_keyframe
+
+    def both() -> None:
+        known()
+        wanted()
+
+    sender._send_keyframe = both  # type: ignore[method-assign]  # there is no other way to hear of it
 
 
 def _transports(connection: RTCPeerConnection) -> dict[str, RTCDtlsTransport]:

@@ -25,7 +25,12 @@ _SILENCE = bytes(2 * SAMPLES)
 
 
 class PacedTrack(MediaStreamTrack):
-    """A track that yields its frames every `interval` seconds, and whose id is given to it."""
+    """A track that yields its frames every `interval` seconds, and whose id is given to it.
+
+    `codec` is the only one that it may be sent with, in lower case; "": whichever the server takes.
+    """
+
+    codec = ""
 
     def __init__(self, track_id: str, interval: float) -> None:
         super().__init__()
@@ -34,6 +39,9 @@ class PacedTrack(MediaStreamTrack):
         self._started: float | None = None
         self._index = -1
         self.muted = False
+
+    def key_wanted(self) -> None:
+        """A receiver asks for a whole picture. Of frames aiortc makes one; who yields packets has to."""
 
     async def next_index(self) -> int:
         """Wait until the next frame is due; frames that nobody asked for in time are skipped, not queued.

@@ -18,12 +18,14 @@ from aiortc import (
     RTCConfiguration,
     RTCIceServer,
     RTCPeerConnection,
+    RTCRtpCodecCapability,
+    RTCRtpSender,
     RTCRtpTransceiver,
     RTCSessionDescription,
 )
 
 from callboard.demo.candidates import candidate_of
-from callboard.demo.internals import cut_off
+from callboard.demo.internals import cut_off, on_key_wanted
 from callboard.demo.media_tracks import PacedTrack
 from callboard.demo.sections import parse, without_idle_tracks
 from callboard.demo.settled import settled
@@ -88,6 +90,9 @@ class Publishing:
         async with self._order:
             transceiver = self._connection.addTransceiver(track, "sendonly")
             transceiver.sender._stream_id = stream_id  # aiortc has no setter for it
+            on_key_wanted(transceiver.sender, track.key_wanted)
+            if track.codec:
+                transceiver.setCodecPreferences(_only(track))
             self.published[track.id] = Published(track, stream_id, source, transceiver)
             await self._negotiate(self._exchange)
 
@@ -122,6 +127,12 @@ class Publishing:
         offer = await self._steady.run(_offer(connection))
         answer = await exchange(without_idle_tracks(parse(offer)).text(), self.signalled())
         await self._steady.run(connection.setRemoteDescription(RTCSessionDescription(answer, "answer")))
+
+
+def _only(track: PacedTrack) -> list[RTCRtpCodecCapability]:
+    """The track's codec, and retransmission."""
+    wanted = (f"{track.kind}/{track.codec}", f"{track.kind}/rtx")
+    return [codec for codec in RTCRtpSender.getCapabilities(track.kind).codecs if codec.mimeType.lower() in wanted]
 
 
 async def _offer(connection: RTCPeerConnection) -> str:

@@ -13,12 +13,10 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from random import Random
 
 import msgspec
-from av import AudioCodecContext, AudioFrame, VideoCodecContext
 
 from callboard.clock import NANOSECONDS, Clock, Ids, RandomIds, SystemClock
 from callboard.config import Recording, Settings
@@ -42,10 +40,10 @@ from callboard.recording.timeline import (
     segment_row,
     track_row,
 )
+from callboard.recording.truth.coding import SAMPLES, PictureCoder, SoundCoder
 from callboard.recording.truth.picture import draw
 from callboard.recording.truth.sound import RATE, synthesize
 from callboard.recording.truth.stamp import Stamp
-from callboard.recording.truth.tracks import SAMPLES, video_frame
 from callboard.rooms.models import RecordingSettings, Workspace
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.store import Store
@@ -246,15 +244,12 @@ class Studio:
 
 def pictures(who: int, start: float, end: float, sizes: Sequence[tuple[int, int]] = SIZES) -> Iterator[Sent]:
     """A publisher's marked pictures as RTP packets, `_FRAMES` a second, in these sizes one after the other."""
-    sequence, count, codec = 0, round((end - start) * _FRAMES), _coder(sizes[0])
+    sequence, count, coder = 0, round((end - start) * _FRAMES), PictureCoder("vp8", *sizes[0], _FRAMES)
     for n in range(count):
-        width, height = sizes[n * len(sizes) // count]
-        if (codec.width, codec.height) != (width, height):
-            codec = _coder((width, height))
-        mark = Stamp(who, n, round(1000 * (start + n / _FRAMES)))
-        frame = video_frame(draw(mark, width, height), width, height)
-        frame.pts = n
-        data = b"".join(bytes(packet) for packet in codec.encode(frame))
+        size = sizes[n * len(sizes) // count]
+        if coder.size != size:
+            coder = PictureCoder("vp8", *size, _FRAMES)
+        data = coder.encode(draw(Stamp(who, n, round(1000 * (start + n / _FRAMES))), *size))
         chunks = [data[at : at + _MTU] for at in range(0, len(data), _MTU)]
         for index, chunk in enumerate(chunks):
             head = b"\x10" if index == 0 else b"\x00"
@@ -263,28 +258,12 @@ def pictures(who: int, start: float, end: float, sizes: Sequence[tuple[int, int]
             sequence += 1
 
 
-def _coder(size: tuple[int, int]) -> VideoCodecContext:
-    codec = VideoCodecContext.create("libvpx", "w")
-    assert isinstance(codec, VideoCodecContext)
-    codec.width, codec.height = size
-    codec.pix_fmt, codec.time_base = "yuv420p", Fraction(1, _FRAMES)
-    codec.options = {"lag-in-frames": "0", "deadline": "realtime", "cpu-used": "8"}
-    return codec
-
-
 def sounds(who: int, start: float, end: float) -> Iterator[Sent]:
     """A publisher's marked sound as RTP packets of 20 ms."""
-    codec = AudioCodecContext.create("libopus", "w")
-    assert isinstance(codec, AudioCodecContext)
-    codec.sample_rate, codec.layout, codec.format = RATE, "mono", "s16"
-    sequence = 0
+    coder = SoundCoder()
     for n in range(round((end - start) * RATE / SAMPLES)):
-        frame = AudioFrame(format="s16", layout="mono", samples=SAMPLES)
-        frame.planes[0].update(synthesize(who, round(start * RATE) + n * SAMPLES, SAMPLES).tobytes())
-        frame.sample_rate, frame.pts, frame.time_base = RATE, n * SAMPLES, Fraction(1, RATE)
-        for packet in codec.encode(frame):
-            yield Sent(20.0 * sequence, sequence, SAMPLES * sequence, bytes(packet))
-            sequence += 1
+        packet = coder.encode(synthesize(who, round(start * RATE) + n * SAMPLES, SAMPLES))
+        yield Sent(20.0 * n, n, SAMPLES * n, packet)
 
 
 async def work(folder: Path) -> None:

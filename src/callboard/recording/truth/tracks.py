@@ -3,31 +3,38 @@
 Owns: `TruthPublisher` and its two kinds of track. The tracks are the demo peer's kind, so a demo peer publishes them:
 `await peer.publish(publisher.picture)`.
 
-Always holds: a mark says when its frame was due on the publisher's clock, as a camera's would; both media are on one
-clock. What was really sent, without mutes and without what a busy event loop skipped, is in `published`. A track made
-anew (a reconnect) goes on counting.
+Always holds: frame n of a medium is the one of n intervals after the epoch: its mark and its RTP timestamp say so,
+whenever it is sent. No frame is left out: a busy machine sends late, as a busy network delivers late, and that changes
+nothing in what was published. So a recording that lacks anything of `published` has lost it. Frames are encoded here,
+in about a millisecond, and handed to aiortc as packets: it would send each through a thread and a slower encoder.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
+from abc import abstractmethod
+from array import array
 from fractions import Fraction
 
-from av import AudioFrame, VideoFrame
+from aiortc.mediastreams import MediaStreamError
+from av import Packet
+from av.stream import Stream
 
 from callboard.clock import NANOSECONDS, Clock
 from callboard.demo.media_tracks import VIDEO_CLOCK, PacedTrack
-from callboard.recording.truth.picture import Planes, draw, draw_black
+from callboard.recording.truth.coding import SAMPLES, PictureCodec, PictureCoder, SoundCoder
+from callboard.recording.truth.picture import draw, draw_black
 from callboard.recording.truth.report import Published
 from callboard.recording.truth.sound import RATE, synthesize
 from callboard.recording.truth.spans import Span
 from callboard.recording.truth.stamp import Stamp
 
-SAMPLES = 960  # 20 ms: Opus's usual packet
+_SILENCE = array("h", bytes(2 * SAMPLES))
 
 
 class TruthPublisher:
-    """One publisher: number 0 … 15, pictures of `width` × `height` pixels, `rate` times a second.
+    """One publisher: number 0 … 15, pictures of `width` × `height` pixels, `rate` times a second, in `codec`.
 
     Somebody's camera and their screen are two publishers: each has its own counter.
 
@@ -35,33 +42,68 @@ class TruthPublisher:
     """
 
     def __init__(
-        self, publisher: int, clock: Clock, epoch: int, *, width: int = 320, height: int = 180, rate: int = 30
+        self,
+        publisher: int,
+        clock: Clock,
+        epoch: int,
+        *,
+        width: int = 320,
+        height: int = 180,
+        rate: int = 30,
+        codec: PictureCodec = "vp8",
     ) -> None:
         self.publisher = publisher
-        self.width, self.height, self.rate = width, height, rate
-        self.counter = 0
+        self.width, self.height, self.rate, self.codec = width, height, rate, codec
         self._clock, self._epoch = clock, epoch
         self._ahead: float | None = None
         self._spans: dict[str, list[Span]] = {"video": [], "audio": []}
+        self._tracks: list[MarkedTrack] = []
+        self._end = math.inf
 
     def picture(self, track_id: str) -> TruthVideoTrack:
         """A new video track of this publisher."""
-        return TruthVideoTrack(track_id, self)
+        track = TruthVideoTrack(track_id, self)
+        self._tracks.append(track)
+        return track
 
     def sound(self, track_id: str) -> TruthAudioTrack:
         """A new audio track of this publisher."""
-        return TruthAudioTrack(track_id, self)
+        track = TruthAudioTrack(track_id, self)
+        self._tracks.append(track)
+        return track
 
     def published(self) -> Published:
         """What was sent so far."""
         return Published(self.publisher, tuple(self._spans["video"]), tuple(self._spans["audio"]))
 
-    def source_time(self, loop_time: float) -> float:
-        """Seconds since the epoch at a time of the event loop's clock. All tracks get it from one reading."""
+    async def cut(self) -> None:
+        """Make nothing more; return when all that was made has been sent and the last of it has lasted its time.
+
+        Who leaves then leaves nothing behind. To be called while its tracks are published. Raises `TimeoutError` when
+        nobody sends them.
+        """
+        self._end = self.now()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(track.over.wait() for track in self._tracks))
+        lasts = max((spans[-1][1] for spans in self._spans.values() if spans), default=0.0)
+        await asyncio.sleep(max(0.0, lasts - self.now()))
+
+    def resume(self) -> None:
+        """After `cut`: tracks that are made from now on send again."""
+        self._end = math.inf
+        self._tracks.clear()
+
+    @property
+    def end(self) -> float:
+        """The source time from which on nothing is made."""
+        return self._end
+
+    def now(self) -> float:
+        """Seconds since the epoch. All tracks get it from one reading of the clock, and the event loop's time."""
+        time = asyncio.get_running_loop().time()
         if self._ahead is None:
-            now = (self._clock.now() - self._epoch) / NANOSECONDS
-            self._ahead = now - asyncio.get_running_loop().time()
-        return loop_time + self._ahead
+            self._ahead = (self._clock.now() - self._epoch) / NANOSECONDS - time
+        return time + self._ahead
 
     def note(self, kind: str, start: float, length: float) -> None:
         """A frame of `length` seconds was sent."""
@@ -71,63 +113,86 @@ class TruthPublisher:
         spans.append((began, start + length))
 
 
-class TruthVideoTrack(PacedTrack):
-    """The publisher's picture; black without marks when muted."""
+class MarkedTrack(PacedTrack):
+    """A track of a publisher. `over` is set when it will not send any more."""
+
+    def __init__(self, track_id: str, publisher: TruthPublisher, interval: float) -> None:
+        super().__init__(track_id, interval)
+        self._publisher = publisher
+        self._number = -1
+        self.over = asyncio.Event()
+
+    async def recv(self) -> Packet[Stream]:
+        number = await self._due()
+        packet = Packet(self._frame(number))
+        packet.pts, packet.time_base = self._timestamp(number)
+        if not self.muted:
+            self._publisher.note(self.kind, number * self._interval, self._interval)
+        return packet
+
+    def stop(self) -> None:
+        super().stop()
+        self.over.set()
+
+    async def _due(self) -> int:
+        """Wait until the next frame is due. Raises `MediaStreamError` when there is none."""
+        publisher = self._publisher
+        if self._number < 0:
+            self._number = math.ceil(publisher.now() / self._interval)
+        number, at = self._number, self._number * self._interval
+        await asyncio.sleep(max(0.0, at - publisher.now()))
+        if at >= publisher.end or self.readyState != "live":
+            self.stop()
+            raise MediaStreamError
+        self._number += 1
+        return number
+
+    @abstractmethod
+    def _frame(self, number: int) -> bytes: ...
+
+    @abstractmethod
+    def _timestamp(self, number: int) -> tuple[int, Fraction]: ...
+
+
+class TruthVideoTrack(MarkedTrack):
+    """The publisher's picture; black without marks when muted. It begins anew when the publisher's size changes."""
 
     kind = "video"
 
     def __init__(self, track_id: str, publisher: TruthPublisher) -> None:
-        super().__init__(track_id, 1 / publisher.rate)
-        self._publisher = publisher
+        super().__init__(track_id, publisher, 1 / publisher.rate)
+        self.codec = publisher.codec
+        self._coder: PictureCoder | None = None
+        self._key = False
 
-    async def recv(self) -> VideoFrame:
+    def key_wanted(self) -> None:
+        self._key = True
+
+    def _frame(self, number: int) -> bytes:
         publisher = self._publisher
-        index = await self.next_index()
-        assert self._started is not None
-        at = publisher.source_time(self._started + index * self._interval)
-        if self.muted:
-            planes = draw_black(publisher.width, publisher.height)
-        else:
-            stamp = Stamp(publisher.publisher, publisher.counter, round(1000 * at))
-            planes = draw(stamp, publisher.width, publisher.height)
-            publisher.counter += 1
-            publisher.note("video", at, self._interval)
-        frame = video_frame(planes, publisher.width, publisher.height)
-        frame.pts = index * VIDEO_CLOCK // publisher.rate
-        frame.time_base = Fraction(1, VIDEO_CLOCK)
-        return frame
+        size = publisher.width, publisher.height
+        if self._coder is None or self._coder.size != size:
+            self._coder = PictureCoder(publisher.codec, *size, publisher.rate)
+        stamp = Stamp(publisher.publisher, number, round(1000 * number / publisher.rate))
+        key, self._key = self._key, False
+        return self._coder.encode(draw_black(*size) if self.muted else draw(stamp, *size), key=key)
+
+    def _timestamp(self, number: int) -> tuple[int, Fraction]:
+        return number * VIDEO_CLOCK // self._publisher.rate, Fraction(1, VIDEO_CLOCK)
 
 
-class TruthAudioTrack(PacedTrack):
+class TruthAudioTrack(MarkedTrack):
     """The publisher's sound; silence when muted."""
 
     kind = "audio"
 
     def __init__(self, track_id: str, publisher: TruthPublisher) -> None:
-        super().__init__(track_id, SAMPLES / RATE)
-        self._publisher = publisher
+        super().__init__(track_id, publisher, SAMPLES / RATE)
+        self._coder = SoundCoder()
 
-    async def recv(self) -> AudioFrame:
-        publisher = self._publisher
-        index = await self.next_index()
-        assert self._started is not None
-        first = round(publisher.source_time(self._started) * RATE) + index * SAMPLES
-        frame = AudioFrame(format="s16", layout="mono", samples=SAMPLES)
-        if self.muted:
-            frame.planes[0].update(bytes(2 * SAMPLES))
-        else:
-            frame.planes[0].update(synthesize(publisher.publisher, first, SAMPLES).tobytes())
-            publisher.note("audio", first / RATE, self._interval)
-        frame.pts = index * SAMPLES
-        frame.sample_rate = RATE
-        frame.time_base = Fraction(1, RATE)
-        return frame
+    def _frame(self, number: int) -> bytes:
+        samples = _SILENCE if self.muted else synthesize(self._publisher.publisher, number * SAMPLES, SAMPLES)
+        return self._coder.encode(samples)
 
-
-def video_frame(planes: Planes, width: int, height: int) -> VideoFrame:
-    """The planes as a frame, whose rows may have padding."""
-    frame = VideoFrame(width, height, "yuv420p")
-    for plane, data, row in zip(frame.planes, planes, (width, width // 2, width // 2), strict=True):
-        padding = bytes(plane.line_size - row)
-        plane.update(b"".join(data[start : start + row] + padding for start in range(0, len(data), row)))
-    return frame
+    def _timestamp(self, number: int) -> tuple[int, Fraction]:
+        return number * SAMPLES, Fraction(1, RATE)
