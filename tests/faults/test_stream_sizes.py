@@ -44,6 +44,8 @@ async def test_a_stream_in_a_size_is_whole_in_sync_and_told_once_also_if_ffmpeg_
         if job[1] == "recording.stream"
     ]
     assert (attempts, losses) == (1 + kills, 0)
+    made = studio.workshop.making.made
+    assert (round(made.seconds, 1), made.lost) == (SECONDS, 0), "a step that is finished is counted once"
     await studio.close()
     path = tmp_path / "recordings" / str(told["recording_path"]).split("/", 3)[3]
     assert path.suffix == ".mp4"

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from callboard.jobs import launch
+from callboard.jobs.memory import oom_kills
 
 MOST_OUTPUT = 1_048_576
 """Bytes of standard output, unless asked for otherwise."""
@@ -47,13 +48,15 @@ class Finished:
 
 
 class ProcessFailed(Exception):  # noqa: N818 - an event, said as the sentence it is
-    """The program did not do its work. `code` is its exit code, negative for a signal."""
+    """The program did not do its work. `code` is its exit code, negative for a signal. `starved`: the kernel killed it,
+    or another at the same time, for want of memory."""
 
-    def __init__(self, program: str, how: str, code: int, complaints: str) -> None:
+    def __init__(self, program: str, how: str, code: int, complaints: str, *, starved: bool = False) -> None:
         said = f": {complaints.strip()[-1_000:]}" if complaints.strip() else ""
         super().__init__(f"{program} {how}{said}")
         self.code = code
         self.complaints = complaints
+        self.starved = starved
 
 
 class ProcessTimeout(ProcessFailed):
@@ -81,7 +84,7 @@ async def run_process(
     and a UTF-8 locale; `memory` limits its address space (bytes, 0 for no limit). Raises `ProcessFailed` if it ends
     with another code than 0 (127: there is no such program), `ProcessTimeout`, `TooMuchOutput`.
     """
-    program = Path(command[0]).name
+    program, kills = Path(command[0]).name, oom_kills()
     child = await asyncio.create_subprocess_exec(
         *(sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), str(niceness), str(memory)),
         *command,
@@ -108,7 +111,9 @@ async def run_process(
     if output.too_much:
         raise TooMuchOutput(program, f"printed more than {most_output} bytes", code, complaints.text())
     if code != 0:
-        raise ProcessFailed(program, _how(code), code, complaints.text())
+        starved = code == -signal.SIGKILL and oom_kills() > kills
+        how = f"{_how(code)} for want of memory" if starved else _how(code)
+        raise ProcessFailed(program, how, code, complaints.text(), starved=starved)
     return Finished(output.kept(), complaints.text())
 
 

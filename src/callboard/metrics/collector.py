@@ -22,6 +22,8 @@ from callboard.database.interface import QueryFailed
 from callboard.ledger import Ledger
 from callboard.metrics.exposition import Samples
 from callboard.metrics.requests import Requests
+from callboard.recording.capture.meter import CaptureCounters, CapturedNow
+from callboard.recording.making import Made
 from callboard.rooms.session import Session
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import Endpoint
@@ -29,6 +31,10 @@ from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import STATES, state_of
 
 _CLOCK_TICK: Final = 100  # USER_HZ, on every Linux (proc(5))
+
+_HOUR: Final = 3_600 * NANOSECONDS
+UNKNOWN: Final = "other"
+"""An error that has no code: nobody foresaw it."""
 
 log = logging.getLogger("callboard.metrics")
 
@@ -46,6 +52,16 @@ class Rooms(Protocol):
     def all_live(self) -> Iterable[Told]: ...
 
 
+class Capture(Protocol):
+    """What of `recording.capture.recorder.Recorder` is counted."""
+
+    counters: CaptureCounters
+    floor: int
+    low: bool
+
+    def now(self) -> CapturedNow: ...
+
+
 class Collector:
     """See the module. Used on the event loop's thread only."""
 
@@ -60,9 +76,13 @@ class Collector:
         requests: Requests,
         clock: Clock,
         deleted: Callable[[], Mapping[str, int]] = dict,
+        capture: Capture | None = None,
+        made: Made | None = None,
     ) -> None:
-        """`deleted` counts what retention has deleted, by what it was."""
+        """`deleted` counts what retention has deleted, by what it was; `capture` and `made` what is recorded."""
         self._deleted = deleted
+        self._capture = capture
+        self._made = made
         self._database = database
         self._ledger = ledger
         self._endpoints = endpoints
@@ -81,6 +101,7 @@ class Collector:
         samples.histogram("callboard_database_commit_seconds", self._database.commits)
         samples.set("callboard_database_waiting_units", self._database.waiting)
         self._live(samples)
+        self._recorded(samples)
         for what, count in self._deleted().items():
             samples.set("callboard_retention_deleted_total", count, what)
         for labels, count in self._requests.counts.items():
@@ -97,6 +118,25 @@ class Collector:
         sessions = [room.told for room in self._rooms.all_live() if room.told is not None]
         samples.set("callboard_sessions", len(sessions))
         samples.set("callboard_peers", sum(len(session.peers) for session in sessions))
+
+    def _recorded(self, samples: Samples) -> None:
+        if self._capture is not None:
+            now, so_far = self._capture.now(), self._capture.counters
+            samples.set("callboard_capture_sessions", now.sessions)
+            samples.set("callboard_capture_tracks", now.audio, "audio")
+            samples.set("callboard_capture_tracks", now.video, "video")
+            samples.set("callboard_capture_files", now.files)
+            samples.set("callboard_capture_bytes_total", so_far.bytes)
+            samples.set("callboard_capture_segments_total", so_far.segments)
+            samples.set("callboard_capture_refused_total", so_far.refused)
+            samples.set("callboard_capture_completed_total", so_far.completed)
+            samples.set("callboard_capture_disk_free_bytes", so_far.free_bytes)
+            samples.set("callboard_capture_disk_floor_bytes", self._capture.floor)
+            samples.set("callboard_capture_disk_low", float(self._capture.low))
+            samples.set("callboard_capture_disk_alarms_total", so_far.disk_alarms)
+        if self._made is not None:
+            samples.set("callboard_recording_seconds_total", self._made.seconds)
+            samples.set("callboard_recording_lost_packets_total", self._made.lost)
 
     def _endpoint(self, samples: Samples, endpoint: Endpoint) -> None:
         gauges = self._dispatcher.gauges_of(endpoint.id)
@@ -130,6 +170,10 @@ class Collector:
             age = max(0, now - created_at) / NANOSECONDS
             samples.set("callboard_jobs", count, str(kind), str(state))
             samples.set("callboard_jobs_oldest_age_seconds", age, str(kind), str(state))
+        for kind, code, count in await self._database.fetch("jobs_put_off"):
+            samples.set("callboard_jobs_put_off", float(count or 0), str(kind), str(code) or UNKNOWN)
+        for kind, code, count in await self._database.fetch("jobs_failed_since", since=now - _HOUR):
+            samples.set("callboard_jobs_failed_last_hour", float(count or 0), str(kind), str(code) or UNKNOWN)
 
 
 def _process(samples: Samples) -> None:

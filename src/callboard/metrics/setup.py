@@ -29,6 +29,8 @@ async def start_metrics(board: Callboard, parts: AsyncExitStack) -> Collector:
         requests=board.requests,
         clock=board.clock,
         deleted=board.forgetting.deleted,
+        capture=board.recordings.recorder,
+        made=board.recordings.workshop.making.made,
     )
     setting = board.settings.metrics
     if setting.port:

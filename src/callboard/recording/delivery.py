@@ -41,11 +41,12 @@ from callboard.recording.assets import (
 from callboard.recording.capture.derive import Captured, load_capture
 from callboard.recording.capture.folder import CaptureFolder
 from callboard.recording.depot import Depot
+from callboard.recording.faults import CONFIG_ERROR, INPUT_ERROR
 from callboard.recording.timeline import capture_row
 from callboard.storage import SettingsError, StorageError
 from callboard.storage.errors import InvalidKeyError, SourceError
 
-INPUT_ERROR, CLOUD_ERROR, CONFIG_ERROR = "INPUT_ERROR", "CLOUD_ACCESS_ERROR", "CONFIG_ERROR"
+CLOUD_ERROR = "CLOUD_ACCESS_ERROR"
 
 log = logging.getLogger("callboard.recording")
 

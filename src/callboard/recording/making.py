@@ -10,9 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 
 import msgspec
 
@@ -24,8 +23,6 @@ from callboard.jobs import Failure, Job, JobError, Result, Run
 from callboard.ledger import Changes, Fact
 from callboard.recording.assets import Asset, AssetStatus, asset_row, load_asset
 from callboard.recording.capture.derive import (
-    INPUT_ERROR,
-    PROCESSING_ERROR,
     Captured,
     load_capture,
     parts_of,
@@ -33,13 +30,12 @@ from callboard.recording.capture.derive import (
 )
 from callboard.recording.capture.folder import CaptureFolder
 from callboard.recording.capture.render import Order, Rendered
-from callboard.recording.delivery import CONFIG_ERROR, Delivery, Item, Parcel, told_of
+from callboard.recording.delivery import Delivery, Item, Parcel, told_of
+from callboard.recording.faults import CONFIG_ERROR, INPUT_ERROR, PROCESSING_ERROR, tried
 from callboard.recording.timeline import Capture, Segment
 from callboard.storage import SettingsError
 from callboard.storage.paths import Place
 
-MOST_TRIES: Final = 8
-"""Of a program that fails or is killed each time. (Other faults, as a full disk, are waited out until the deadline.)"""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -52,6 +48,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
+@dataclass(slots=True)
+class Made:
+    """What this process has made of captures: seconds of media, and the packets that are missing in them because they
+    never came."""
+
+    seconds: float = 0.0
+    lost: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Making:
     """What handlers need. `give_up` is the same for all of them."""
@@ -61,6 +66,7 @@ class Making:
     folder: CaptureFolder
     clock: Clock
     ids: Ids
+    made: Made = field(default_factory=Made)
 
     async def captured(self, session_id: str) -> Captured:
         """The capture, which must be reachable here. Raises `JobError`."""
@@ -81,18 +87,18 @@ class Making:
         """The step that makes one file of these tracks' segments (`target` has no ending). Raises `JobError`."""
         parts = parts_of(self.folder.path, captured.segments)
         order = Order(str(target), tuple(tuple(parts[one] for one in segments) for segments in tracks))
-        rendered = await self.tried(run, order)
+        with tried(run):
+            rendered = await run.step("render", self._render, order)
         if rendered is None:
             raise JobError(INPUT_ERROR, "nothing arrived of it", final=True)
         return rendered
 
-    async def tried(self, run: Run, order: Order) -> Rendered | None:
-        try:
-            return await run.step("render", run_render, order)
-        except JobError as error:
-            if error.code == PROCESSING_ERROR and run.job.tries >= MOST_TRIES:
-                raise JobError(error.code, error.message, final=True) from error
-            raise
+    async def _render(self, order: Order) -> Rendered | None:
+        rendered = await run_render(order)
+        if rendered is not None:
+            self.made.seconds += seconds(rendered)
+            self.made.lost += sum(track.lost for track in rendered.tracks if track is not None)
+        return rendered
 
     async def place(self, capture: Capture) -> Place:
         """Where the files of this session go. Raises `JobError`."""

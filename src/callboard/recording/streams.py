@@ -21,11 +21,12 @@ from callboard.events import StreamRecordingError, StreamRecordingFailure, Strea
 from callboard.jobs import Handlers, JobError, Kind, ProcessFailed, Result, Run, job_row
 from callboard.ledger import Changes
 from callboard.recording.assets import Asset, AssetType, asset_row
-from callboard.recording.capture.derive import PROCESSING_ERROR, Captured
+from callboard.recording.capture.derive import Captured
 from callboard.recording.capture.folder import new_part
 from callboard.recording.capture.render import Rendered
 from callboard.recording.delivery import metadata
-from callboard.recording.making import MOST_TRIES, Making, Task, in_key, lost, new_asset, seconds
+from callboard.recording.faults import code_of, tried
+from callboard.recording.making import Making, Task, in_key, lost, new_asset, seconds
 from callboard.recording.timeline import CapturedTrack, Segment, Wanted
 from callboard.storage import paths
 
@@ -114,7 +115,8 @@ class StreamRecordings:
         target = making.folder.derived(task.session_id) / f"stream-{asset.id}"
         kinds = [segments for kind in ("video", "audio") if (segments := stream.segments(captured, kind))]
         rendered = await making.render(run, captured, target, kinds)
-        muxed = await run.step("mux", self._mux, run, rendered, wanted)
+        with tried(run):
+            muxed = await run.step("mux", self._mux, run, rendered, wanted)
         place = await making.place(captured.capture)
         key = paths.stream(place, *in_key(asset.id, task.peer_id, task.id))
         key = key.removesuffix(".mp4") + Path(muxed.file).suffix
@@ -137,7 +139,7 @@ class StreamRecordings:
             await run.process((*command, *output), deadline=max(LEAST_DEADLINE, 20 * seconds(rendered)))
             return await asyncio.to_thread(_take_place, part, target, rendered.file)
         except ProcessFailed as error:
-            raise JobError(PROCESSING_ERROR, str(error), final=run.job.tries >= MOST_TRIES) from error
+            raise JobError(code_of(error), str(error)) from error
         finally:
             part.unlink(missing_ok=True)  # also when the disk is full: that is how it would stay so
 

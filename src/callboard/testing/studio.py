@@ -267,9 +267,11 @@ def sounds(who: int, start: float, end: float) -> Iterator[Sent]:
 
 
 async def work(folder: Path) -> None:
-    """Do the jobs that are there, for ever."""
+    """Do the jobs that are there, for ever; says so once it waits for them."""
     studio = await Studio.open(folder)
     await studio.worker(studio.ids.uuid()).start()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     await asyncio.get_running_loop().create_future()
 
 

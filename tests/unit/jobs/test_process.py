@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from callboard.jobs import Finished, ProcessFailed, ProcessTimeout, TooMuchOutput
+from callboard.jobs.memory import oom_kills
 from callboard.jobs.process import run_process
 
 GENEROUS = 60.0
@@ -98,6 +99,18 @@ async def test_a_program_is_nice_and_has_no_input_and_writes_no_core() -> None:
     finished = await shell("nice; ulimit -c; cat", niceness=7)
     ours = os.nice(0)
     assert finished.output.split() == [str(min(ours + 7, 19)).encode(), b"0"]
+
+
+async def test_a_program_is_offered_to_the_kernel_before_us_when_memory_runs_out() -> None:
+    finished = await run_process(["cat", "/proc/self/oom_score_adj"], deadline=10)
+    assert int(finished.output) == 1000 > int(Path("/proc/self/oom_score_adj").read_text(encoding="ascii"))
+
+
+def test_how_often_the_kernel_has_killed_is_read_where_it_says_so(tmp_path: Path) -> None:
+    counts = tmp_path / "vmstat"
+    counts.write_text("pgfault 7\noom_kill 4\noom_kill_x 9\n", encoding="ascii")
+    assert oom_kills(counts) == 4
+    assert oom_kills(tmp_path / "nowhere") == 0
 
 
 async def test_a_program_gets_no_more_memory_than_it_may_have() -> None:

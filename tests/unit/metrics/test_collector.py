@@ -18,10 +18,13 @@ from callboard.metrics.collector import Collector
 from callboard.metrics.listener import MOST_HEAD, serving
 from callboard.metrics.names import METRICS
 from callboard.metrics.requests import Requests
+from callboard.recording.capture.meter import CaptureCounters, CapturedNow
+from callboard.recording.making import Made
 from callboard.testing.deliveries import House, eventually, house
 from callboard.testing.receiver import Receiver, status
 from callboard.webhooks.endpoint import EndpointRequest
 
+FAILED = "callboard_jobs_failed_last_hour"
 Found = dict[tuple[str, tuple[str, ...]], float]
 
 
@@ -36,8 +39,9 @@ async def home(database_url: str) -> AsyncIterator[House]:
         yield home
 
 
-def collector(home: House) -> Collector:
+def collector(home: House, **parts: Any) -> Collector:
     return Collector(
+        **parts,
         database=home.database,
         ledger=home.ledger,
         endpoints=home.endpoints,
@@ -129,6 +133,57 @@ async def test_jobs_that_have_not_ended_are_counted(home: House) -> None:
     found = await read(home)
     assert found["callboard_jobs", ("composite", "waiting")] == 1
     assert 60 <= found["callboard_jobs_oldest_age_seconds", ("composite", "waiting")] < 120
+
+
+async def test_jobs_in_trouble_and_jobs_that_failed_are_counted_by_their_error(home: House) -> None:
+    now = SystemClock().now()
+    base: dict[str, Any] = dict.fromkeys((column.name for column in JOB.columns), 0)
+    base |= {"kind": "recording.deliver", "subject": "", "owner": "", "payload": b"{}", "progress": 0.0}
+    hour = 3_600_000_000_000
+    jobs: tuple[dict[str, Any], ...] = (
+        {"state": "waiting", "error_code": "", "error": ""},
+        {"state": "waiting", "error_code": "CLOUD_ACCESS_ERROR", "error": "it refuses"},
+        {"state": "waiting", "error_code": "CLOUD_ACCESS_ERROR", "error": "it is gone"},
+        {"state": "failed", "error_code": "", "error": "KeyError: 'x'", "ended_at": now},
+        {"state": "failed", "error_code": "INPUT_ERROR", "error": "long ago", "ended_at": now - 2 * hour},
+        {"state": "succeeded", "error_code": "", "error": "", "ended_at": now},
+    )
+    rows = [Put(JOB, tuple((base | job | {"id": f"j{number}"}).values())) for number, job in enumerate(jobs)]
+    await home.database.commit(Unit(tuple(rows)))
+    found = await read(home)
+    trouble = {key: value for key, value in found.items() if key[0] in {"callboard_jobs_put_off", FAILED}}
+    assert trouble == {
+        ("callboard_jobs_put_off", ("recording.deliver", "CLOUD_ACCESS_ERROR")): 2,
+        (FAILED, ("recording.deliver", "other")): 1,
+    }
+
+
+class Capturing:
+    """What is asked of a recorder."""
+
+    counters = CaptureCounters(segments=5, refused=1, completed=2, disk_alarms=1, bytes=4_000, free_bytes=90)
+    floor, low = 100, True
+
+    def now(self) -> CapturedNow:
+        return CapturedNow(sessions=2, audio=3, video=1, files=4)
+
+
+async def test_what_is_captured_and_why_not_is_seen(home: House) -> None:
+    board = collector(home, capture=Capturing(), made=Made(seconds=12.5, lost=7))
+    found = parsed(await board.text())
+    seen = {key[0].removeprefix("callboard_"): value for key, value in found.items() if "capture_disk" in key[0]}
+    assert seen == {
+        "capture_disk_free_bytes": 90,
+        "capture_disk_floor_bytes": 100,
+        "capture_disk_low": 1,
+        "capture_disk_alarms_total": 1,
+    }
+    assert found["callboard_capture_tracks", ("audio",)] == 3
+    assert found["callboard_capture_tracks", ("video",)] == 1
+    assert found["callboard_capture_bytes_total", ()] == 4_000
+    assert found["callboard_capture_refused_total", ()] == 1
+    assert found["callboard_recording_seconds_total", ()] == 12.5
+    assert found["callboard_recording_lost_packets_total", ()] == 7
 
 
 async def ask(port: int, request: bytes) -> bytes:

@@ -25,6 +25,7 @@ async def test_a_server_is_scraped_at_its_own_port_with_a_token_and_at_another_w
         found = scraped(f"{server.base_url}/metrics", token)
         assert found == scraped(f"http://127.0.0.1:{port}/metrics")
         assert {"callboard_info", "callboard_sessions", "callboard_database_commit_seconds"} <= found
+        assert {"callboard_capture_disk_free_bytes", "callboard_recording_seconds"} <= found
         assert "callboard_http_requests" in found  # it was asked whether it is ready
     finally:
         assert await server.stop() == 0

@@ -15,6 +15,7 @@ import pytest
 from callboard.clock import NANOSECONDS
 from callboard.recording.capture import recorder as recording
 from callboard.recording.capture.derive import Captured, load_capture
+from callboard.recording.capture.meter import CapturedNow, Meter
 from callboard.recording.capture.recorder import DISK_FULL, TOO_LONG
 from callboard.recording.timeline import Segment
 from callboard.rooms import actions
@@ -112,8 +113,15 @@ async def test_a_disk_that_fills_ends_what_is_captured_and_space_lets_new_connec
     async with session(tmp_path, monkeypatch, free) as ann:
         assert await ann.connect()
         await ann.publish("before")
+        recorder = ann.archive.recorder
+        assert (recorder.now(), recorder.low) == (CapturedNow(sessions=1, audio=1, video=0, files=1), False)
+        Path(f"{ann.engine.base}-before.mjr").write_bytes(bytes(1_000))
+        async with asyncio.timeout(10.0):
+            while recorder.counters.bytes < 1_000:
+                await asyncio.sleep(0.005)
         free[0] = 0
         await ann.cut_off()
+        assert (recorder.now(), recorder.low) == (CapturedNow(sessions=1, audio=0, video=0, files=0), True)
         assert not await ann.connect()
         await ann.publish("meanwhile")
         free[0] = 2**50
@@ -128,7 +136,8 @@ async def test_a_disk_that_fills_ends_what_is_captured_and_space_lets_new_connec
         told = [kind for kind in ann.archive.told() if kind.startswith("track.")]
         assert told == ["track.recording.failure", *["track.recording.started.success"] * 2]
         assert len(await ann.archive.jobs("recording.track")) == 2
-        assert ann.archive.recorder.counters.disk_alarms == 1
+        assert (recorder.counters.segments, recorder.counters.refused, recorder.counters.completed) == (2, 1, 1)
+        assert (recorder.counters.disk_alarms, recorder.counters.bytes) == (1, 1_000)
     assert len([one for one in caplog.records if one.levelname == "CRITICAL"]) == 1
 
 
@@ -151,3 +160,14 @@ async def test_after_the_longest_duration_nothing_more_is_captured_and_what_was_
         assert len(await ann.archive.jobs("recording.track")) == 1
         told = [kind for kind in ann.archive.told() if kind.startswith("track.")]
         assert told == ["track.recording.failure", "track.recording.started.success"]
+
+
+def test_files_are_measured_while_they_grow_and_once_more_when_they_have_ended(tmp_path: Path) -> None:
+    meter = Meter(tmp_path)
+    (tmp_path / "a").write_bytes(bytes(10))
+    assert meter.grown(["a", "not there yet"]) == 10
+    (tmp_path / "a").write_bytes(bytes(25))
+    (tmp_path / "not there yet").write_bytes(bytes(7))
+    assert meter.grown(["not there yet"]) == 22
+    (tmp_path / "a").write_bytes(bytes(99))
+    assert meter.grown([]) == 0, "of what has ended nobody asks again"

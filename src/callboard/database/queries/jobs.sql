@@ -47,6 +47,20 @@ WHERE ended_at = 0
 GROUP BY kind, state
 ORDER BY kind, state
 
+-- name: jobs_put_off
+SELECT kind, error_code, COUNT(*)
+FROM job
+WHERE ended_at = 0 AND state = 'waiting' AND error <> ''
+GROUP BY kind, error_code
+ORDER BY kind, error_code
+
+-- name: jobs_failed_since
+SELECT kind, error_code, COUNT(*)
+FROM job
+WHERE ended_at > 0 AND ended_at >= :since AND state = 'failed'
+GROUP BY kind, error_code
+ORDER BY kind, error_code
+
 -- name: job_steps
 SELECT position, name, output, at
 FROM job_step

@@ -23,6 +23,7 @@ from callboard.jobs.kinds import JobError
 from callboard.jobs.process import ProcessFailed, run_process
 from callboard.recording.capture import render as program
 from callboard.recording.capture.render import Order, Part, Rendered
+from callboard.recording.faults import DISK_ERROR, INPUT_ERROR, code_of
 from callboard.recording.timeline import (
     Capture,
     CapturedTrack,
@@ -41,8 +42,6 @@ RENDER_SECONDS = 3600.0
 """For one file. A day of video is read in some minutes."""
 LATE = 2 * NANOSECONDS
 """What was on its way when a segment ended still belongs to it."""
-INPUT_ERROR, PROCESSING_ERROR, DISK_ERROR = "INPUT_ERROR", "PROCESSING_CMD_ERROR", "DISK_ERROR"
-
 _OUR_CODE = {"PYTHONPATH": str(Path(callboard.__file__).parents[1])}
 """The child runs the code that we do, also when that is no installed package."""
 
@@ -148,7 +147,8 @@ async def run_render(order: Order) -> Rendered | None:
     """Make a file in a child process; None if nothing arrived in any of its stretches.
 
     Raises `JobError`: `INPUT_ERROR` (final) for captures that cannot be read, `DISK_ERROR` when the file cannot be
-    written, `PROCESSING_CMD_ERROR` when the child was killed or hung.
+    written, `MEMORY_ERROR` when the child was killed for want of memory, `PROCESSING_CMD_ERROR` when it was killed
+    otherwise or hung.
     """
     command = (sys.executable, "-m", program.__name__, msgspec.json.encode(order).decode())
     try:
@@ -158,5 +158,5 @@ async def run_render(order: Order) -> Rendered | None:
             raise JobError(INPUT_ERROR, error.complaints.strip(), final=True) from error
         if error.code == program.NO_SPACE:
             raise JobError(DISK_ERROR, error.complaints.strip()) from error
-        raise JobError(PROCESSING_ERROR, str(error)) from error
+        raise JobError(code_of(error), str(error)) from error
     return msgspec.json.decode(finished.output, type=Rendered | None)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 from weakref import WeakSet
 
@@ -29,6 +29,7 @@ from callboard.media import MediaUnavailable, PeerMedia
 from callboard.recording.assets import Recording, RecordingStatus, load_recording, recording_row
 from callboard.recording.capture.derive import Captured, load_capture
 from callboard.recording.capture.folder import CaptureFolder
+from callboard.recording.capture.meter import CaptureCounters, CapturedNow, Meter
 from callboard.recording.capture.state import Change, File, SessionCapture, cut, follow, recovered
 from callboard.recording.timeline import Capture, CapturedTrack, Wanted, capture_of, capture_row
 from callboard.recording.wanted import wanted_of
@@ -49,20 +50,9 @@ Maker = Callable[[Captured, int], Changes]
 """What is enqueued of a complete capture, at that instant: rows of assets and jobs, and events of what cannot be."""
 
 
-@dataclass(slots=True)
-class CaptureCounters:
-    """What happened since the process started, for metrics; `free_bytes` is the present value."""
-
-    sessions: int = 0
-    segments: int = 0
-    refused: int = 0
-    completed: int = 0
-    disk_alarms: int = 0
-    free_bytes: int = 0
-
-
 class Recorder:
-    """See the module. `makers` are asked in their order when a capture is complete; add to them before `start`."""
+    """See the module. `makers` are asked in their order when a capture is complete; add to them before `start`. `floor`
+    is in bytes; `low` says whether less is free."""
 
     def __init__(
         self,
@@ -85,8 +75,9 @@ class Recorder:
         self._folder = folder
         self._clock = clock
         self._ids = ids
-        self._floor = floor
-        self._low = False
+        self.floor = floor
+        self.low = False
+        self._meter = Meter(folder.path)
         self._states: dict[str, SessionCapture] = {}
         self._writing: dict[str, WeakSet[PeerMedia]] = {}
         self._background = Background("recording")
@@ -113,6 +104,12 @@ class Recorder:
     async def stop(self) -> None:
         """End; sessions that are open stay so, and their captures are taken up by the next process."""
         await self._background.stop(0.0)
+
+    def now(self) -> CapturedNow:
+        """What is captured at the moment."""
+        states = self._states.values()
+        kinds = [state.tracks[key].kind for state in states for key in state.open]
+        return CapturedNow(len(states), kinds.count("audio"), kinds.count("video"), len(self._files()))
 
     async def base(self, room_id: str) -> str | None:
         """With which path the files of a new connection in this room are to begin; None: it is not to be captured.
@@ -146,7 +143,7 @@ class Recorder:
         state = self._states.get(live.session.id) if live.session is not None else None
         if state is not None and self._over(state):
             return TOO_LONG
-        return DISK_FULL if self._low else ""
+        return DISK_FULL if self.low else ""
 
     def _over(self, state: SessionCapture) -> bool:
         capture, most = state.capture, state.capture.wanted.most_seconds
@@ -274,13 +271,17 @@ class Recorder:
 
     # The disk.
 
+    def _files(self) -> set[str]:
+        return {segment.file for state in self._states.values() for segment in state.open.values()}
+
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             await self._look_at_disk()
+            self.counters.bytes += await asyncio.to_thread(self._meter.grown, self._files())
             for state in list(self._states.values()):
-                if state.open and (self._low or self._over(state)):
-                    await self._cut(state, DISK_FULL if self._low else TOO_LONG)
+                if state.open and (self.low or self._over(state)):
+                    await self._cut(state, DISK_FULL if self.low else TOO_LONG)
 
     async def _look_at_disk(self) -> None:
         try:
@@ -289,13 +290,13 @@ class Recorder:
             log.exception("the capture folder cannot be looked at: nothing new is captured")
             free = 0
         self.counters.free_bytes = free
-        low = free < self._floor
-        if low and not self._low:
+        low = free < self.floor
+        if low and not self.low:
             self.counters.disk_alarms += 1
             log.critical("capturing stops: %d bytes are free on the disk of %s", free, self._folder.path)
-        elif self._low and not low:
+        elif self.low and not low:
             log.warning("capturing goes on with new connections: %d bytes are free", free)
-        self._low = low
+        self.low = low
 
     async def _cut(self, state: SessionCapture, why: str) -> None:
         """End what is being captured of a session, and its files."""

@@ -1,7 +1,6 @@
-"""Which of the seed's error types a failure is (seed, `recording.failed`, "Error types"; platform.md §10.9). Pure, but
-for asking the kernel how many processes it has killed for want of memory.
+"""Which of the seed's error types a failure is (seed, `recording.failed`, "Error types"; platform.md §10.9). Pure.
 
-Owns: `fault_of`, `error_type`, `oom_kills`.
+Owns: `fault_of`, `error_type`.
 
 Always holds: the type names the cause that was seen, not the step in which it was seen.
 """
@@ -9,14 +8,12 @@ Always holds: the type names the cause that was seen, not the step in which it w
 from __future__ import annotations
 
 import errno
-import re
-import signal
-from pathlib import Path
 
 from callboard.events import RecordingErrorType
 from callboard.jobs import JobError, ProcessFailed
 from callboard.recording.composite.look import LookError
 from callboard.recording.composite.plan import NothingCaptured
+from callboard.recording.faults import DISK_ERROR, code_of
 
 INPUT, CONFIG, MEMORY, PROCESSING, API = (
     RecordingErrorType.INPUT_ERROR,
@@ -26,28 +23,22 @@ INPUT, CONFIG, MEMORY, PROCESSING, API = (
     RecordingErrorType.API_ERROR,
 )
 
-_NO_MEMORY = re.compile(
-    r"Cannot allocate memory|ailed to allocate|malloc of size \d+ failed|std::bad_alloc|failed to map segment"
-)
-"""As FFmpeg, x264 and the dynamic linker say it (seen at limits from 160 to 340 MB)."""
-_UNREADABLE = re.compile(r"Invalid data found when processing input|No such file or directory|moov atom not found")
-_NOT_FOUND = 127
-DISK_ERROR, ELSEWHERE = "DISK_ERROR", "CAPTURE_ELSEWHERE"
-"""Codes of jobs only: the disk is full; the captures lie on another machine. Others are those of the seed."""
+ELSEWHERE = "CAPTURE_ELSEWHERE"
+"""A code of jobs only, like `DISK_ERROR`: the captures lie on another machine."""
 
 
 _ERRNO = {errno.ENOMEM: str(MEMORY), errno.ENOSPC: DISK_ERROR, errno.EDQUOT: DISK_ERROR}
 
 
-def fault_of(error: Exception, oom_before: int) -> JobError:
-    """The failure as a job's: final when trying again is no use. `oom_before` is what `oom_kills` said before."""
+def fault_of(error: Exception) -> JobError:
+    """The failure as a job's: final when trying again is no use."""
     match error:
         case JobError():
             return error
         case NothingCaptured():
             return JobError(INPUT, "nothing was captured in this session", final=True)
         case ProcessFailed():
-            return JobError(_of_process(error, oom_before), str(error))
+            return JobError(code_of(error), str(error))
     return JobError(_of_ours(error), f"{type(error).__name__}: {error}")
 
 
@@ -71,24 +62,3 @@ def error_type(code: str) -> RecordingErrorType:
         return RecordingErrorType(code)
     except ValueError:
         return {DISK_ERROR: PROCESSING, ELSEWHERE: INPUT}.get(code, API)
-
-
-def oom_kills(file: Path = Path("/proc/vmstat")) -> int:
-    """How many processes the kernel (or a control group) has killed for want of memory since it started."""
-    try:
-        found = re.search(r"^oom_kill (\d+)$", file.read_text(encoding="ascii"), re.MULTILINE)
-    except OSError:
-        return 0
-    return int(found[1]) if found else 0
-
-
-def _of_process(error: ProcessFailed, oom_before: int) -> str:
-    if "No space left on device" in error.complaints:
-        return DISK_ERROR
-    if _NO_MEMORY.search(error.complaints):
-        return MEMORY
-    if error.code == -signal.SIGKILL and oom_kills() > oom_before:
-        return MEMORY
-    if error.code == _NOT_FOUND:
-        return CONFIG
-    return INPUT if _UNREADABLE.search(error.complaints) else PROCESSING

@@ -23,10 +23,11 @@ from callboard.recording.assets import Asset, AssetType, asset_row, load_asset
 from callboard.recording.capture.derive import Captured, prepare
 from callboard.recording.chat import Chats
 from callboard.recording.composite.compose import MEMORY, Composed, Composer
-from callboard.recording.composite.faults import DISK_ERROR, ELSEWHERE, error_type, fault_of, oom_kills
+from callboard.recording.composite.faults import ELSEWHERE, error_type, fault_of
 from callboard.recording.composite.look import Look
 from callboard.recording.composite.plan import plan_of
 from callboard.recording.delivery import Item, Parcel, metadata, told_of
+from callboard.recording.faults import DISK_ERROR
 from callboard.recording.making import Making, new_asset, whole_seconds
 from callboard.rooms.live import Directory
 from callboard.storage import paths
@@ -95,11 +96,10 @@ class CompositeRecordings:
     # The job.
 
     async def _perform(self, run: Run, order: Order) -> Result:
-        oom_before = await asyncio.to_thread(oom_kills)
         try:
             return await self._compose(run, order)
         except Exception as error:
-            fault = fault_of(error, oom_before)
+            fault = fault_of(error)
             tried = run.job.tries >= self._settings.tries and fault.code not in WAITED_FOR
             raise JobError(fault.code, fault.message, final=fault.final or tried) from error
 
