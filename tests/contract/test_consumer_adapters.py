@@ -29,6 +29,7 @@ from django.core.wsgi import get_wsgi_application  # type: ignore[import-untyped
 from django.http import HttpResponse  # type: ignore[import-untyped]
 from django.urls import path  # type: ignore[import-untyped]
 from litestar.di import NamedDependency
+from msgspec.structs import replace
 
 import callboard.consumer.django
 import callboard.consumer.flask
@@ -273,7 +274,7 @@ def test_a_request_that_is_no_delivery_is_answered_what_is_missing(backend: Back
 
 
 def test_an_event_that_this_version_does_not_know_is_answered_so(backend: Backend) -> None:
-    event = EVENT._replace(body=b'{"type":"peer.jump.success"}')
+    event = replace(EVENT, body=b'{"type":"peer.jump.success"}')
     status, text = answered(backend, rendered(endpoint_for(backend), event=event))
     assert status == 400
     assert "unknown event type" in text

@@ -8,7 +8,7 @@ writing (`DatabaseStopped`): the process has to start again from what the databa
 
 from callboard.database.factory import open_database
 from callboard.database.interface import Database, DatabaseBusy, DatabaseStopped, GuardFailed, QueryFailed, Row
-from callboard.database.units import Append, Appended, Column, Delete, Guard, Kind, Put, Table, Unit, Value
+from callboard.database.units import Append, Appended, Column, Delete, Guard, Kind, Put, Puts, Table, Unit, Value
 
 __all__ = [
     "Append",
@@ -22,6 +22,7 @@ __all__ = [
     "GuardFailed",
     "Kind",
     "Put",
+    "Puts",
     "QueryFailed",
     "Row",
     "Table",

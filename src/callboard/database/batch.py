@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from callboard.database.units import Append, Appended, Put, Table, Unit, Value
+from callboard.database.units import Append, Appended, Delete, Put, Table, Unit, Value
 
 Cells = tuple[Value, ...]
 
@@ -60,8 +60,11 @@ def merge(units: Sequence[Unit]) -> Batch:
                 written = rows[table.name] = {}
             if isinstance(change, Put):
                 written[change.row[: table.key]] = change.row
-            else:
+            elif isinstance(change, Delete):
                 written[change.key] = None
+            else:
+                key = table.key
+                written.update([(row[:key], row) for row in change.rows])
         events += unit.events
     work = [_table_work(tables[name], rows[name]) for name in sorted(rows)]
     return Batch(work, events, _streams(events))

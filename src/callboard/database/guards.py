@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from callboard.database.batch import Cells, dealt
 from callboard.database.interface import Outcome
-from callboard.database.units import Appended, Delete, Put, Table, Unit, Value
+from callboard.database.units import Appended, Change, Delete, Put, Table, Unit, Value
 
 Found = dict[Cells, dict[str, Value]]
 """By key, the watched columns of each row that exists."""
@@ -78,9 +78,11 @@ def answers(units: Sequence[Unit], verdicts: Sequence[bool], appended: Sequence[
     return [next(places) if holds else None for holds in verdicts]
 
 
-def _follow(change: Put | Delete, watch: Watch, keys: frozenset[Cells], found: Found) -> None:
-    """A watched row as this change leaves it."""
+def _follow(change: Change, watch: Watch, keys: frozenset[Cells], found: Found) -> None:
+    """Watched rows as this change leaves them."""
     if isinstance(change, Delete):
         found.pop(change.key, None)
-    elif (key := change.row[: watch.table.key]) in keys:
-        found[key] = watch.seen(change.row)
+        return
+    for row in (change.row,) if isinstance(change, Put) else change.rows:
+        if (key := row[: watch.table.key]) in keys:
+            found[key] = watch.seen(row)

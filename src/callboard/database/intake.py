@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from callboard.database.check import check
 from callboard.database.interface import (
@@ -28,8 +29,7 @@ from callboard.database.interface import (
 from callboard.database.units import Appended, Unit
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct):
     """Who waits for a unit: an awaiter's future, a callback, both or neither."""
 
     future: asyncio.Future[Sequence[Appended]] | None
@@ -39,7 +39,7 @@ class _Entry:
     def refuse(self, loop: asyncio.AbstractEventLoop) -> None:
         """A guard did not hold."""
         if self.refused is not None:
-            loop.call_soon(self.refused)
+            _call(loop, self.refused)
         if self.future is not None and not self.future.done():
             self.future.set_exception(GuardFailed("a guard of this unit does not hold: nothing of it was committed"))
 
@@ -87,17 +87,17 @@ class Intake:
     def settle(self, results: Sequence[Outcome]) -> None:
         """The next `len(results)` units are durable, and these are their events' places; or they were refused (None).
 
-        Callbacks go through the loop as awaiters do, so that both run in the order of submission, and one that raises
-        is reported by the loop without harm to the others.
+        All callbacks are called here and now, in the order of submission; awaiters go on in the loop's next turns.
         """
         loop = asyncio.get_running_loop()
+        entries = self._entries
         for appended in results:
-            entry = self._entries.popleft()
+            entry = entries.popleft()
             if appended is None:
                 entry.refuse(loop)
                 continue
             if entry.done is not None:
-                loop.call_soon(entry.done, appended)
+                _call(loop, entry.done, appended)
             if entry.future is not None and not entry.future.done():
                 entry.future.set_result(appended)
 
@@ -132,3 +132,11 @@ class Intake:
         error = DatabaseStopped(self._stopped)
         error.__cause__ = self._cause
         return error
+
+
+def _call(loop: asyncio.AbstractEventLoop, callback: Callable[..., None], *places: Sequence[Appended]) -> None:
+    """One that raises is reported by the loop, without harm to the others."""
+    try:
+        callback(*places)
+    except Exception as error:  # noqa: BLE001 - whatever it is: what is durable stays so
+        loop.call_exception_handler({"message": "a callback of a commit failed", "exception": error})

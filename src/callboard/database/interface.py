@@ -84,7 +84,8 @@ class Database(Protocol):
 
         `refused` is called in its place when a guard of the unit did not hold: nothing of it was committed.
 
-        Units submitted or committed earlier are durable earlier, and their `done` and awaiters are called earlier.
+        Units submitted or committed earlier are durable earlier, and their `done` is called earlier, and their awaiters
+        go on earlier. All that became durable together is told to its `done` before the first awaiter goes on.
         A failure is not told to `done`: it stops the database, and `on_stop`'s callback is called.
 
         Raises, with nothing queued: `ValueError` for a value that cannot be stored (`database/check.py`), and for a

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import asyncpg
+from msgspec.structs import astuple
 
 from callboard.clock import Clock
 from callboard.database.batch import Batch, Cells, merge, seqs
@@ -46,7 +47,7 @@ SETTINGS = {
 
 _EVENT_ARRAYS = ", ".join(
     f"${number}::{ {'at': 'bigint', 'body': 'bytea'}.get(name, 'text') }[]"
-    for number, name in enumerate(Append._fields, start=7)
+    for number, name in enumerate(Append.__struct_fields__, start=7)
 )
 # Streams grow by their number of events; each event then counts back from the end of its stream: `later` is how many
 # events of its stream come after it in this batch. The sort gives positions in the order of the batch.
@@ -57,11 +58,11 @@ _APPEND = f"""
         ON CONFLICT (id) DO UPDATE SET seq = known.seq + excluded.seq
         RETURNING id, seq, hook
     )
-    INSERT INTO event (committed_at, seq, {", ".join(Append._fields)})
-    SELECT $5::bigint, grown.seq - given.later, {", ".join(f"given.{name}" for name in Append._fields[:-1])},
+    INSERT INTO event (committed_at, seq, {", ".join(Append.__struct_fields__)})
+    SELECT $5::bigint, grown.seq - given.later, {", ".join(f"given.{name}" for name in Append.__struct_fields__[:-1])},
         CASE WHEN given.session_id = '' THEN given.hook ELSE grown.hook END
     FROM unnest($6::bigint[], {_EVENT_ARRAYS})
-        WITH ORDINALITY AS given (later, {", ".join(Append._fields)}, number)
+        WITH ORDINALITY AS given (later, {", ".join(Append.__struct_fields__)}, number)
         JOIN grown ON grown.id = given.stream
     ORDER BY given.number
     RETURNING id, position, seq, hook
@@ -154,13 +155,13 @@ class PostgresqlWriter:
             counts,
             committed_at,
             later,
-            *_columns(batch.events),
+            *_columns([astuple(event) for event in batch.events]),
         )
         places = {row["id"]: Appended(row["position"], row["seq"], committed_at, row["hook"]) for row in rows}
         return [places[event.id] for event in batch.events]
 
 
-def _columns(rows: Sequence[Cells] | Sequence[Append]) -> list[tuple[object, ...]]:
+def _columns(rows: Sequence[Cells]) -> list[tuple[object, ...]]:
     """The rows turned on their side: one array per column, as `unnest` takes them."""
     return list(zip(*rows, strict=True))
 

@@ -23,6 +23,7 @@ _PRAGMAS = (
     "PRAGMA busy_timeout = 10000",  # ms: another process (a command) may be writing
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -32000",  # KiB
+    "PRAGMA temp_store = MEMORY",  # what undoes a statement that fails halfway: else a file in /var/tmp for each commit
     "PRAGMA wal_autocheckpoint = 4000",  # pages: 16 MiB
 )
 

@@ -15,6 +15,7 @@ from itertools import chain
 from pathlib import Path
 
 import msgspec
+from msgspec.structs import astuple
 
 from callboard.clock import Clock
 from callboard.database.batch import Batch, Cells, hook_of, merge, seqs
@@ -28,7 +29,7 @@ _MOST_ROWS = 256
 """Rows of one statement: 15 columns of an event stay far below SQLite's 32,766 parameters."""
 
 _STREAM = Table("stream", tuple(Column(name, Kind.TEXT) for name in ("id", "room_id", "seq", "hook")), 1)
-_EVENT_COLUMNS = ("position", "seq", "committed_at", *Append._fields)
+_EVENT_COLUMNS = ("position", "seq", "committed_at", *Append.__struct_fields__)
 
 
 class SqliteWriter:
@@ -95,7 +96,10 @@ class SqliteWriter:
             _STREAM,
             [(id_, work.room_id, before.get(id_, 0) + work.count, hooks[id_]) for id_, work in batch.streams.items()],
         )
-        rows = [(*place[:3], *event[:-1], place.hook) for place, event in zip(places, batch.events, strict=True)]
+        rows = [
+            (place.position, place.seq, committed_at, *astuple(event)[:-1], place.hook)
+            for place, event in zip(places, batch.events, strict=True)
+        ]
         for some in _chunks(rows):
             self._connection.execute(_append_events(len(some)), tuple(chain.from_iterable(some)))
         return places
@@ -171,4 +175,4 @@ def _look(table: Table, columns: tuple[str, ...], rows: int) -> str:
 
 @lru_cache(maxsize=16)
 def _append_events(rows: int) -> str:
-    return f"INSERT INTO event ({', '.join(_EVENT_COLUMNS)}) VALUES {_values(len(_EVENT_COLUMNS), rows)}"  # noqa: S608
+    return f"INSERT OR ROLLBACK INTO event ({', '.join(_EVENT_COLUMNS)}) VALUES {_values(len(_EVENT_COLUMNS), rows)}"  # noqa: S608

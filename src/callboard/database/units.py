@@ -1,17 +1,21 @@
 """A unit of work as data: what the one writer commits.
 
-Owns: the shapes `Table`, `Put`, `Delete`, `Append`, `Guard` and `Unit`, and what comes back, `Appended`.
+Owns: the shapes `Table`, `Put`, `Puts`, `Delete`, `Append`, `Guard` and `Unit`, and what comes back, `Appended`.
 
 Always holds: a unit is committed whole or not at all, and units are committed in the order they were submitted.
-Within a unit (and within the group of units that one transaction commits) the last `Put` or `Delete` of a key wins.
+Within a unit (and within the group of units that one transaction commits) the last change of a key wins.
 A unit one of whose guards does not hold when its turn comes is left out whole, and its neighbours are not affected.
-Nothing here knows SQL: the two back ends write their statements from the `Table` definitions.
+Nothing here knows SQL: the two back ends write their statements from the `Table` definitions. The shapes are structs
+that the garbage collector does not look at (they hold no cycles): there are a few of them for every event.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
+
+from msgspec import Struct
 
 Value = str | int | float | bytes | bool | None
 
@@ -43,21 +47,31 @@ class Table(NamedTuple):
         return self.columns[: self.key]
 
 
-class Put(NamedTuple):
+class Put(Struct, frozen=True, gc=False):
     """Insert the row, or overwrite the row with the same key. `row` has a value for every column, in order."""
 
     table: Table
     row: tuple[Value, ...]
 
 
-class Delete(NamedTuple):
+class Puts(Struct, frozen=True, gc=False):
+    """Many `Put`s of one table, in order."""
+
+    table: Table
+    rows: Sequence[tuple[Value, ...]]
+
+
+class Delete(Struct, frozen=True, gc=False):
     """Delete the row with this key, if there is one. `key` has a value for every key column, in order."""
 
     table: Table
     key: tuple[Value, ...]
 
 
-class Append(NamedTuple):
+Change = Put | Puts | Delete
+
+
+class Append(Struct, frozen=True, gc=False):
     """Append one event to the log. The writer gives it the next `seq` of its `stream` and the next `position`.
 
     `body` is the JSON envelope, rendered once: the bytes that every reader and every delivery will see. `hook` is '',
@@ -79,7 +93,7 @@ class Append(NamedTuple):
     hook: str = ""
 
 
-class Guard(NamedTuple):
+class Guard(Struct, frozen=True, gc=False):
     """A condition on a unit: the row with this key exists, and its `column` has this value.
 
     It is judged when the unit's turn comes, after everything that was committed before it: by this process or by
@@ -96,15 +110,15 @@ class Guard(NamedTuple):
     value: Value
 
 
-class Unit(NamedTuple):
+class Unit(Struct, frozen=True, gc=False):
     """What is committed together: rows and events, if all guards hold."""
 
-    rows: tuple[Put | Delete, ...] = ()
+    rows: tuple[Change, ...] = ()
     events: tuple[Append, ...] = ()
     guards: tuple[Guard, ...] = ()
 
 
-class Appended(NamedTuple):
+class Appended(Struct, frozen=True, gc=False):
     """Where an appended event came to stand.
 
     `position` orders all events of the database (gaps are allowed, order of commit is guaranteed: once a position is

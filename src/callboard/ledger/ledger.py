@@ -13,6 +13,8 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import suppress
 
+from msgspec.structs import astuple, replace
+
 from callboard.database import Append, Appended, Database, Put, Table, Unit, Value
 from callboard.database.tables import EVENT
 from callboard.events import encode, marked_as_test
@@ -31,6 +33,21 @@ _POLL_SECONDS = 1.0  # how late a follower learns of what another node committed
 log = logging.getLogger("callboard.ledger")
 
 
+class _Durable:
+    """A commit on its way: what the database calls when it is durable."""
+
+    __slots__ = ("_ledger", "done", "recorded", "unit")
+
+    def __init__(self, ledger: Ledger, unit: Unit, done: Subscriber | None = None) -> None:
+        self._ledger = ledger
+        self.unit = unit
+        self.done = done
+        self.recorded: Sequence[Recorded] = ()
+
+    def __call__(self, places: Sequence[Appended]) -> None:
+        self._ledger.durable(self, places)
+
+
 class Ledger:
     """The one way to change what is true, and to read what happened. Used on the event loop's thread only."""
 
@@ -42,6 +59,7 @@ class Ledger:
         self._watchers: list[tuple[str, Watcher]] = []
         self._followers: set[asyncio.Event] = set()
         self._tail = Tail()
+        self._fresh: list[_Durable] = []
         database.on_notice("event", self._heard)
 
     async def commit(self, changes: Changes) -> Sequence[Recorded]:
@@ -51,25 +69,18 @@ class Ledger:
         that cannot be stored, `GuardFailed`, `DatabaseBusy`, `DatabaseStopped` (if it stopped meanwhile, only the
         database knows).
         """
-        unit = self._unit(changes)
-        recorded: list[Recorded] = []
-        await self._database.commit(unit, lambda places: recorded.extend(self._publish(unit, places)))
-        return recorded
+        durable = _Durable(self, self._unit(changes))
+        await self._database.commit(durable.unit, durable)
+        return durable.recorded
 
     def submit(self, changes: Changes, done: Subscriber | None = None) -> None:
         """As `commit`, without waiting: earlier submissions are durable earlier.
 
-        `done` is called with the recorded events after the subscribers; if a commit fails, never: that stops the
-        database. Raises as `commit`.
+        `done` is called with the recorded events after the subscribers, in its turn among those who wait for commits;
+        if a commit fails, never: that stops the database. Raises as `commit`.
         """
-        unit = self._unit(changes)
-
-        def durable(places: Sequence[Appended]) -> None:
-            recorded = self._publish(unit, places)
-            if done is not None:
-                done(recorded)
-
-        self._database.submit(unit, durable)
+        durable = _Durable(self, self._unit(changes), done)
+        self._database.submit(durable.unit, durable)
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
         """Call `callback` with the events of each commit of this node, in order. Returns what ends it."""
@@ -118,9 +129,9 @@ class Ledger:
 
         Whoever watches the table `event` is told. Raises as `commit`.
         """
-        bare = event._replace(body=expunged(event.body))
+        bare = replace(event, body=expunged(event.body))
         if bare.body != event.body:
-            await self.commit(Changes(rows=(Put(EVENT, tuple(bare)),)))
+            await self.commit(Changes(rows=(Put(EVENT, astuple(bare)),)))
             self._tail.replace(bare)
         return bare
 
@@ -164,8 +175,21 @@ class Ledger:
             return events, events[-1].position, True
         return events, max(after, newest, *(event.position for event in events[-1:])), False
 
-    def _publish(self, unit: Unit, places: Sequence[Appended]) -> list[Recorded]:
-        recorded = [recorded_of(append, place) for append, place in zip(unit.events, places, strict=True)]
+    def durable(self, commit: _Durable, places: Sequence[Appended]) -> None:
+        """This commit is durable. Those that became so together are told of together: before anybody goes on who waits
+        for one of them, for that is a later turn of the loop.
+        """
+        events = commit.unit.events
+        commit.recorded = [recorded_of(append, place) for append, place in zip(events, places, strict=True)]
+        if not self._fresh:
+            asyncio.get_running_loop().call_soon(self._publish)
+        self._fresh.append(commit)
+        if commit.done is not None:  # in its turn among those who wait
+            asyncio.get_running_loop().call_soon(commit.done, commit.recorded)
+
+    def _publish(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        recorded = [event for commit in fresh for event in commit.recorded]
         if recorded:
             self._tail.extend(recorded)
             for subscriber in tuple(self._subscribers):
@@ -174,9 +198,9 @@ class Ledger:
                 except Exception:  # what is durable stays so, and the others hear of it, whatever one makes of it
                     log.exception("a subscriber failed at position %d", recorded[0].position)
             self._heard()
-        if self._watchers:
-            self._show(unit)
-        return recorded
+        for commit in fresh:
+            if commit.unit.rows and self._watchers:
+                self._show(commit.unit)
 
     def _heard(self) -> None:
         for news in self._followers:
@@ -192,7 +216,7 @@ class Ledger:
                         log.exception("a watcher of %s failed", name)
 
     def _unit(self, changes: Changes) -> Unit:
-        return Unit(changes.rows, tuple(self._append(fact) for fact in changes.facts), changes.guards)
+        return Unit(changes.rows, tuple([self._append(fact) for fact in changes.facts]), changes.guards)
 
     def _append(self, fact: Fact) -> Append:
         if fact.session_id and fact.stream != fact.session_id:
@@ -208,18 +232,18 @@ class Ledger:
         if fact.actor == TEST:
             body = marked_as_test(body)
         return Append(
-            id=fact.id,
-            stream=fact.stream,
-            type=fact.payload.EVENT,
-            room_id=fact.room_id,
-            session_id=fact.session_id,
-            peer_id=fact.peer_id,
-            at=fact.at,
-            actor=fact.actor,
-            cause=fact.cause,
-            body=body,
-            template_id=fact.template_id,
-            hook=fact.hook,
+            fact.id,
+            fact.stream,
+            fact.payload.EVENT,
+            fact.room_id,
+            fact.session_id,
+            fact.peer_id,
+            fact.at,
+            fact.actor,
+            fact.cause,
+            body,
+            fact.template_id,
+            fact.hook,
         )
 
 

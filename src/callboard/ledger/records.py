@@ -9,7 +9,9 @@ Always holds: what a subscriber is given right after a commit and what is read f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
+
+from msgspec import Struct
 
 from callboard.database import Append, Appended, Row
 
@@ -21,7 +23,7 @@ TEST: Final = "test"
 """The actor of what did not happen: test events, which are marked as such."""
 
 
-class Recorded(NamedTuple):
+class Recorded(Struct, frozen=True, gc=False):
     """One committed event: the fact's circumstances, where it came to stand, and its rendered body.
 
     `position` orders all events, `seq` counts those of `stream` (1, 2, 3, … without a gap). `at` is when it happened,
@@ -77,21 +79,21 @@ EVERYTHING = Filter()
 def recorded_of(append: Append, appended: Appended) -> Recorded:
     """The record of an event that was just committed."""
     return Recorded(
-        position=appended.position,
-        id=append.id,
-        stream=append.stream,
-        seq=appended.seq,
-        type=append.type,
-        room_id=append.room_id,
-        session_id=append.session_id,
-        peer_id=append.peer_id,
-        at=append.at,
-        committed_at=appended.committed_at,
-        actor=append.actor,
-        cause=append.cause,
-        body=append.body,
-        template_id=append.template_id,
-        hook=appended.hook,
+        appended.position,
+        append.id,
+        append.stream,
+        appended.seq,
+        append.type,
+        append.room_id,
+        append.session_id,
+        append.peer_id,
+        append.at,
+        appended.committed_at,
+        append.actor,
+        append.cause,
+        append.body,
+        append.template_id,
+        appended.hook,
     )
 
 

@@ -19,7 +19,7 @@ from itertools import islice, takewhile
 from math import inf
 from typing import Protocol
 
-from callboard.database import Database, DatabaseStopped, Delete, Guard, GuardFailed, Put, Unit, Value
+from callboard.database import Database, DatabaseStopped, Delete, Guard, GuardFailed, Put, Puts, Unit, Value
 from callboard.database.interface import DatabaseBusy
 from callboard.database.tables import (
     ATTEMPT,
@@ -115,7 +115,7 @@ class Journal:
         """Until when, in the loop's time, what is sent can be recorded for sure: nothing is sent after it."""
         self._loop = asyncio.get_running_loop()
         self._rows: list[Put | Delete] = []
-        self._attempts = 0
+        self._attempts: list[tuple[Value, ...]] = []
         self._open = 0
         self._progress: dict[str, Checkpoints] = {}
         self._flush_timer: asyncio.TimerHandle | None = None
@@ -163,9 +163,8 @@ class Journal:
         """Record an attempt: a row of `ATTEMPT`. Of one that was made under a fence that is lost nothing is kept."""
         if self.until == -inf:
             return
-        self._rows.append(Put(ATTEMPT, row))
-        self._attempts += 1
-        if self._attempts == MOST_HELD:
+        self._attempts.append(row)
+        if len(self._attempts) == MOST_HELD:
             self._flush()
         elif self._flush_timer is None:
             self._flush_timer = self._loop.call_later(HOLD, self._flush)
@@ -209,29 +208,28 @@ class Journal:
         if self._flush_timer is not None:
             self._flush_timer.cancel()
             self._flush_timer = None
-        unit = Unit(tuple(self._rows), guards=self._guards)
-        self._rows.clear()
-        self._attempts = 0
-        return unit
+        rows, attempts = self._rows, self._attempts
+        self._rows, self._attempts = [], []
+        return Unit((*rows, Puts(ATTEMPT, attempts)) if attempts else tuple(rows), guards=self._guards)
 
     def _submit(self) -> None:
-        if not self._rows:
+        rows, attempts = self._rows, self._attempts
+        if not rows and not attempts:
             return
-        attempts, unit = self._attempts, self._unit()
+        count, unit = len(attempts), self._unit()
         if self._is_void(unit):
             return
         try:
-            self._database.submit(unit, lambda _: self._durable(attempts), lambda: self._refused(unit, attempts))
+            self._database.submit(unit, lambda _: self._durable(count), lambda: self._refused(unit, count))
         except DatabaseBusy:
-            self._rows[:0] = unit.rows
-            self._attempts = attempts
+            self._rows, self._attempts = rows, attempts
             self.full = True
             self._flush_timer = self._loop.call_later(BUSY_SECONDS, self._flush)
         except DatabaseStopped:
             self.full = True
             log.critical("deliveries end: the database has stopped")
         else:
-            self._open += attempts
+            self._open += count
             self.full = self._open >= MOST_OPEN
 
     def _is_void(self, unit: Unit) -> bool:

@@ -299,7 +299,7 @@ class Outlet:
         if error is Failure.STOPPED:  # not known how it would have ended: it is made again when deliveries go on
             self._course.cut_off()
             return
-        events = _first(work)
+        events = [work.events[0]] if work.batch == 1 else _first(work)
         now = self._now()
         started, number, version = work.started, work.attempts, work.version
         said, next_at = "", 0
@@ -314,8 +314,10 @@ class Outlet:
         seconds = (now - started) / NANOSECONDS
         size, columns = size_of(events), self._columns(events[0], wire)
         for event in events:
-            row = (event.id, self._logged_as(event), number, started, status, said, seconds, next_at, version, size)
-            self._journal.attempt(row + columns)
+            logged_as = self._logged_as(event)
+            self._journal.attempt(
+                (event.id, logged_as, number, started, status, said, seconds, next_at, version, size, *columns)
+            )
         if self._lanes.starving:
             self._hungry()
 

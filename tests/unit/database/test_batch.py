@@ -5,8 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from callboard.database import Appended, Column, Delete, Kind, Put, Table, Unit
+from callboard.database import Appended, Column, Delete, Kind, Put, Puts, Table, Unit
 from callboard.database.batch import dealt, merge, seqs
+from callboard.database.units import Change
 from callboard.testing.units import event
 
 ONE = Table("one", (Column("id", Kind.TEXT), Column("value", Kind.BIGINT)), 1)
@@ -19,6 +20,7 @@ changes = st.one_of(
     st.builds(lambda name: Delete(ONE, (name,)), names),
     st.builds(lambda name, number, value: Put(TWO, (name, number, value)), names, numbers, numbers),
     st.builds(lambda name, number: Delete(TWO, (name, number)), names, numbers),
+    st.builds(lambda rows: Puts(TWO, rows), st.lists(st.tuples(names, numbers, numbers), max_size=4)),
 )
 appends = st.builds(lambda stream: event("e", stream), names)
 units = st.lists(
@@ -87,9 +89,10 @@ def test_a_stream_keeps_the_room_of_its_first_event() -> None:
     assert merge([Unit(events=(first,)), Unit(events=(second,))]).streams["s"].room_id == "r1"
 
 
-def apply(state: dict[tuple[object, ...], tuple[object, ...]], change: Put | Delete) -> None:
+def apply(state: dict[tuple[object, ...], tuple[object, ...]], change: Change) -> None:
     name = change.table.name
-    if isinstance(change, Put):
-        state[(name, *change.row[: change.table.key])] = change.row
-    else:
+    if isinstance(change, Delete):
         state.pop((name, *change.key), None)
+        return
+    for row in (change.row,) if isinstance(change, Put) else change.rows:
+        state[(name, *row[: change.table.key])] = row

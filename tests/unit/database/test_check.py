@@ -6,9 +6,11 @@ import re
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from callboard.database import Column, Delete, Kind, Put, Table, Unit, Value
+from callboard.database import Column, Delete, Kind, Put, Puts, Table, Unit, Value
 from callboard.database.check import check
+from callboard.database.units import Change
 from callboard.testing.units import event
 
 TABLE = Table(
@@ -51,10 +53,21 @@ def test_a_value_that_does_not_fit_is_named_with_its_column(column: int, value: 
     row = (*GOOD[:column], value, *GOOD[column + 1 :])
     with pytest.raises(ValueError, match=re.escape(problem)):
         check(Unit((Put(TABLE, row),)))
+    with pytest.raises(ValueError, match=re.escape(problem)):
+        check(Unit((Puts(TABLE, [GOOD, row, GOOD]),)))
 
 
-@pytest.mark.parametrize("change", [Put(TABLE, GOOD[:4]), Put(TABLE, (*GOOD, 1)), Delete(TABLE, GOOD[:1])])
-def test_a_row_or_a_key_of_the_wrong_length_is_refused(change: Put | Delete) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        Put(TABLE, GOOD[:4]),
+        Put(TABLE, (*GOOD, 1)),
+        Puts(TABLE, [GOOD, GOOD[:4]]),
+        Puts(TABLE, [(*GOOD, 1)]),
+        Delete(TABLE, GOOD[:1]),
+    ],
+)
+def test_a_row_or_a_key_of_the_wrong_length_is_refused(change: Change) -> None:
     with pytest.raises(ValueError, match=r"thing: \d values are needed, \d given"):
         check(Unit((change,)))
 
@@ -70,7 +83,7 @@ def test_a_row_or_a_key_of_the_wrong_length_is_refused(change: Put | Delete) -> 
 )
 def test_a_field_of_an_event_that_does_not_fit_is_named(field: str, value: Value, problem: str) -> None:
     changed: dict[str, Any] = {field: value}
-    append = event("e")._replace(**changed)
+    append = replace(event("e"), **changed)
     with pytest.raises(ValueError, match=re.escape(problem)):
         check(Unit(events=(append,)))
 
@@ -90,6 +103,7 @@ class _Name(str):
 )
 def test_what_can_be_stored_passes_whether_or_not_it_is_of_the_usual_sort(row: tuple[Value, ...]) -> None:
     check(Unit((Put(TABLE, row),)))
+    check(Unit((Puts(TABLE, []), Puts(TABLE, [row]), Puts(TABLE, [GOOD, row]))))
 
 
 def test_tables_of_one_name_are_not_taken_for_each_other() -> None:

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from callboard.clock import SystemClock
 from callboard.database import (
@@ -52,7 +53,7 @@ async def test_a_commit_returns_where_its_events_came_to_stand(database: Databas
 
 
 async def test_what_a_commit_returned_is_what_is_read(database: Database) -> None:
-    given = event("a", "s1", kind="k", at=5, body=b'{"x":1}')._replace(template_id="t", hook="room")
+    given = replace(event("a", "s1", kind="k", at=5, body=b'{"x":1}'), template_id="t", hook="room")
     [place] = await database.commit(Unit(events=(given,)))
     circumstances = ("a", "s1", 1, "k", "room", "s1", "peer", 5, place.committed_at, "server", "test")
     assert await events(database) == [(place.position, *circumstances, b'{"x":1}', "t", "room")]
@@ -60,7 +61,7 @@ async def test_what_a_commit_returned_is_what_is_read(database: Database) -> Non
 
 async def test_all_events_of_a_session_go_where_its_first_one_goes(database: Database) -> None:
     def at(id_: str, stream: str, hook: str) -> Append:
-        return event(id_, stream)._replace(hook=hook)
+        return replace(event(id_, stream), hook=hook)
 
     first = await database.commit(Unit(events=(at("a", "s1", "room"), at("b", "s2", ""), at("c", "s1", ""))))
     later = await database.commit(Unit(events=(at("d", "s1", ""), at("e", "s2", "room"), at("f", "s3", "room"))))
@@ -71,7 +72,7 @@ async def test_all_events_of_a_session_go_where_its_first_one_goes(database: Dat
 async def test_events_of_a_room_without_a_session_speak_for_themselves(database: Database) -> None:
     places: list[Appended] = []
     for number, hook in enumerate(("", "room", "")):
-        places += await database.commit(Unit(events=(event(f"e{number}", "room")._replace(hook=hook),)))
+        places += await database.commit(Unit(events=(replace(event(f"e{number}", "room"), hook=hook),)))
     assert [place.hook for place in places] == ["", "room", ""]
     assert [row[-1] for row in await events(database)] == ["", "room", ""]
 
@@ -201,7 +202,9 @@ async def test_seqs_have_no_gap_and_positions_rise_when_many_commit_at_once(data
         assert [row[3] for row in rows if row[2] == stream] == expected
 
 
-async def test_awaiters_and_callbacks_go_on_in_the_order_of_submission(database: Database) -> None:
+async def test_callbacks_and_awaiters_go_on_each_in_the_order_of_submission_and_no_awaiter_before_a_callback(
+    database: Database,
+) -> None:
     order: list[int] = []
 
     async def awaiter(number: int) -> None:
@@ -220,7 +223,12 @@ async def test_awaiters_and_callbacks_go_on_in_the_order_of_submission(database:
             await asyncio.sleep(0)  # so that it has submitted
     await asyncio.gather(*tasks)
     await until(lambda: database.waiting == 0 and len(order) == 600)
-    assert order == list(range(600))
+    called = [number for number in order if number % 3]
+    assert called == sorted(called)
+    assert [number for number in order if not number % 3] == list(range(0, 600, 3))
+    for place, number in enumerate(order):
+        if not number % 3:
+            assert set(called[: number // 3 * 2]) <= set(order[:place]), "an earlier unit's callback came later"
 
 
 async def test_a_callback_that_raises_is_reported_and_harms_nobody(database: Database) -> None:

@@ -10,6 +10,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from callboard.database import (
     Appended,
@@ -20,6 +21,7 @@ from callboard.database import (
     GuardFailed,
     Kind,
     Put,
+    Puts,
     Table,
     Unit,
     Value,
@@ -43,6 +45,7 @@ changes = st.one_of(
     st.builds(lambda name: Delete(ONE, (name,)), names),
     st.builds(lambda name, b, x: Put(TWO, (name, b, x)), names, numbers, numbers),
     st.builds(lambda name, b: Delete(TWO, (name, b)), names, numbers),
+    st.builds(lambda rows: Puts(TWO, rows), st.lists(st.tuples(names, numbers, numbers), max_size=3)),
 )
 guards = st.one_of(
     st.builds(lambda name, column, value: Guard(ONE, (name,), column, value), names, st.sampled_from("xy"), numbers),
@@ -101,10 +104,11 @@ def apply_if_it_holds(state: State, unit: Unit) -> bool:
         if row is None or row[names.index(guard.column)] != guard.value:
             return False
     for change in unit.rows:
-        if isinstance(change, Put):
-            state[(change.table.name, *change.row[: change.table.key])] = change.row
-        else:
+        if isinstance(change, Delete):
             state.pop((change.table.name, *change.key), None)
+            continue
+        for row in (change.row,) if isinstance(change, Put) else change.rows:
+            state[(change.table.name, *row[: change.table.key])] = row
     return True
 
 
@@ -199,7 +203,7 @@ async def test_of_several_processes_only_one_gets_what_all_want(database_url: st
         for number in range(60):
             try:
                 unit = guarded_write(f"{name}-{number}", number, number + 1)
-                await node.commit(unit if with_events else unit._replace(events=()))
+                await node.commit(unit if with_events else replace(unit, events=()))
             except GuardFailed:
                 continue
             won.append(number)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from callboard.ledger import Recorded
 from callboard.webhooks.lane import Lane, State
@@ -318,7 +319,7 @@ def test_an_event_that_was_expunged_is_sent_as_it_is_now() -> None:
     lanes = Lanes(PER_LANE, MOST)
     for seq in (1, 2, 3):
         lanes.offer(recorded(seq, "a", seq))
-    bare = recorded(2, "a", 2)._replace(body=b"bare")
+    bare = replace(recorded(2, "a", 2), body=b"bare")
     lanes.replace(bare)
     lanes.replace(recorded(9, "b", 1))
     lane = taken(lanes)

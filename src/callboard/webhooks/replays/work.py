@@ -204,7 +204,7 @@ class _Journey:
 
     async def _deliver(self, event: Recorded) -> None:
         """Try until it is accepted, or has failed. Raises `JobError` when it is the endpoint that does not work."""
-        marked = event._replace(body=replayed(event.body))
+        marked = msgspec.structs.replace(event, body=replayed(event.body))
         number = 0
         while True:
             number += 1
