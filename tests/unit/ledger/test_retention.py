@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from callboard.clock import NANOSECONDS, RandomIds
 from callboard.database import Database, Put, Unit, open_database
@@ -89,7 +90,7 @@ async def test_events_go_by_age_and_what_is_undelivered_a_while_later(
 
 
 async def test_what_waits_for_a_room_s_own_webhook_is_undelivered_too(home: Home) -> None:
-    await home.database.commit(Unit(events=(event("hooked", "own")._replace(hook="r" * 24),)))
+    await home.database.commit(Unit(events=(replace(event("hooked", "own"), hook="r" * 24),)))
     await home.fill()
     await home.mark("p1", 20)
     await home.database.commit(Unit((Put(DELIVERY_MARK, ("rooms", 3)),)))
