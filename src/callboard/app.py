@@ -15,6 +15,7 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -53,9 +54,10 @@ from callboard.parts import (
 from callboard.process import HttpServer, alone_in, listen, stop_on_signals
 from callboard.recording.http import file_handlers
 from callboard.recording.setup import Recordings
+from callboard.resealing import seal_anew
 from callboard.retention import start_retention
 from callboard.rooms import actions
-from callboard.rooms.credentials import sealed_bucket, sealing
+from callboard.rooms.credentials import opened_headers, sealed_secret, sealing
 from callboard.rooms.live import LiveRooms, RoomSettings
 from callboard.rooms.models import Room, Workspace
 from callboard.rooms.polls_live import LivePolls
@@ -166,12 +168,13 @@ class Callboard:
 
     async def _start_webhooks(self, parts: AsyncExitStack) -> None:
         setting, folder = self.settings.webhooks.master_key, Path(self.settings.data_dir)
-        sealed = await sealed_endpoint(self.database) or await sealed_bucket(self.database)
+        sealed = await sealed_endpoint(self.database) or await sealed_secret(self.database)
         vault = await asyncio.to_thread(open_vault, setting, folder, secrets.token_bytes, sealed=sealed)
         self.vault = vault
         self.store.seal_with(sealing(vault))
+        await seal_anew(self.database, vault)
         policy = delivery_policy(self.settings, self.port)
-        hooks = RoomHooks(self.database, self.workspace.secret)
+        hooks = RoomHooks(self.database, self.workspace.secret, partial(opened_headers, vault))
         self.endpoints = Endpoints(self.database, self.clock, self.ids, secrets.token_bytes, vault, policy, hooks)
         await self.endpoints.load()
         resolver = Resolver(policy)

@@ -24,7 +24,7 @@ from callboard.ledger import Ledger
 from callboard.parts import database_url
 from callboard.recording.capture.folder import MARKER
 from callboard.recording.setup import Workshop, capture_path, open_workshop
-from callboard.rooms.credentials import sealed_bucket
+from callboard.rooms.credentials import sealed_secret
 from callboard.rooms.models import Workspace
 from callboard.rooms.store import Store
 from callboard.webhooks.vault import Vault
@@ -70,7 +70,7 @@ class Workers:
             keys, data = self.settings.workspace, Path(self.settings.data_dir)
             self.workspace = await self.store.open_workspace(secrets.token_bytes, keys.access_key, keys.secret)
             self.ledger = Ledger(self.database, account_id=self.workspace.id, app_id=self.workspace.app_id)
-            sealed, master = await sealed_bucket(self.database), self.settings.webhooks.master_key
+            sealed, master = await sealed_secret(self.database), self.settings.webhooks.master_key
             self.vault = await asyncio.to_thread(open_vault, master, data, secrets.token_bytes, sealed=sealed)
             self.workshop = await open_workshop(self)
             self._parts = starting.pop_all()

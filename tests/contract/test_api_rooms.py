@@ -63,7 +63,8 @@ async def test_a_room_keeps_everything_it_was_given(rest: Any) -> None:
     }
     room = await rest.post("/v2/rooms", given)
     masked = {"enabled": True, "upload_info": UPLOAD | {"credentials": {"key": "AK", "secret": "********"}}}
-    expected = given | {"recording_info": masked, "recording_source_template": False}
+    webhook = {"url": "https://a.example/hook", "headers": {"X-Key": "********"}}
+    expected = given | {"recording_info": masked, "recording_source_template": False, "webhook": webhook}
     assert {name: room[name] for name in expected} == expected
     assert await rest.get(f"/v2/rooms/{room['id']}") == room
 
@@ -233,6 +234,22 @@ async def test_a_room_names_polls_that_there_are(rest: Any) -> None:
         answer = await rest.post(path, {"polls": [poll, "5f9edc6ac238215aec2312df", "\u0000"]}, 400)
         assert answer["details"] == ["polls[1]: there is no such poll", "polls[2]: there is no such poll"]
     assert (await rest.get(f"/v2/rooms/{room['id']}"))["polls"] == [poll]
+
+
+async def test_a_header_of_a_room_s_webhook_is_never_shown_and_its_mask_leaves_it_as_it_is(rest: Any) -> None:
+    webhook = {"url": "https://a.example/", "headers": {"X-Key": "hunter2", "X-Other": "b"}}
+    made = await rest.post("/v2/rooms", {"name": "secretive", "webhook": webhook})
+    path = f"/v2/rooms/{made['id']}"
+    changed = await rest.post(path, made | {"webhook": made["webhook"] | {"url": "https://b.example/"}})
+    listed = (await rest.get("/v2/rooms", name="secretive"))["data"][0]
+    for shown in (made, changed, listed, await rest.get(path)):
+        assert shown["webhook"]["headers"] == {"X-Key": "********", "X-Other": "********"}
+    await rest.post(path, {"webhook": webhook | {"headers": {"X-Key": "********", "X-New": "n"}}})
+    kept = (await rest.deps.store.room(made["id"])).webhook
+    assert (kept.url, kept.headers) == ("https://a.example/", {"X-Key": "hunter2", "X-New": "n"})
+    for value, problem in (("********", "******** stands for"), (f"A256GCM.{'0' * 16}.AAAA", "must not look like")):
+        answer = await rest.post(path, {"webhook": webhook | {"headers": {"X-Unknown": value}}}, 400)
+        assert answer["details"][0].startswith(f"webhook.headers.'X-Unknown': {problem}")
 
 
 @pytest.mark.parametrize(

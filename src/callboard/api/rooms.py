@@ -19,7 +19,7 @@ from callboard.api.pages import After, Before, Limit, Start
 from callboard.errors import Invalid
 from callboard.events import timestamps
 from callboard.rooms.models import RecordingInfo, Room, RoomWebhook, Workspace
-from callboard.rooms.rooms import RoomRequest, masked
+from callboard.rooms.rooms import RoomRequest, masked, masked_webhook
 from callboard.rooms.store import FOREVER, RoomFilter
 from callboard.webhooks.endpoint import headers_problems, url_problem
 from callboard.webhooks.endpoints import Endpoints
@@ -80,7 +80,7 @@ def shown(room: Room, workspace: Workspace) -> RoomResponse:
         max_duration_seconds=room.max_duration_seconds,
         recording_info=masked(room.recording_info),
         recording_source_template=room.recording_info is None,
-        webhook=room.webhook,
+        webhook=masked_webhook(room.webhook),
         polls=room.polls,
         created_at=timestamps.stored(room.created_at),
         updated_at=timestamps.stored(room.updated_at),

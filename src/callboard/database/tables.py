@@ -53,8 +53,10 @@ ROOM = _table(
     document=TEXT,
     created_at=BIGINT,
     updated_at=BIGINT,
+    sealed_with=TEXT,
 )
-"""`document` is JSON: what is not looked up by."""
+"""`document` is JSON: what is not looked up by. `sealed_with` is the master key of the secrets in it, '' without any
+(`rooms/credentials.py`)."""
 
 SESSION = _table(
     "session",

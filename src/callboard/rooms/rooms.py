@@ -18,6 +18,7 @@ from msgspec import UNSET, Meta, UnsetType
 from callboard.database import Put, Row
 from callboard.database.tables import ROOM
 from callboard.errors import Invalid
+from callboard.rooms.credentials import refuse_sealed, sealed_with
 from callboard.rooms.models import (
     MAX_DURATION_SECONDS,
     MAX_LARGE_ROOM_SIZE,
@@ -105,7 +106,11 @@ def changed_room(old: Room, request: RoomRequest, now: int) -> Room:
     wrong = list(_room_problems(room))
     if wrong:
         raise Invalid("Invalid body param", wrong)
-    return msgspec.structs.replace(room, recording_info=_with_secret(room.recording_info, old.recording_info))
+    return msgspec.structs.replace(
+        room,
+        recording_info=_with_secret(room.recording_info, old.recording_info),
+        webhook=_with_headers(room.webhook, old.webhook),
+    )
 
 
 def _room_problems(room: Room) -> Iterator[str]:
@@ -146,11 +151,40 @@ def _is_web_address(url: str) -> bool:
 
 
 def _with_secret(new: RecordingInfo | None, old: RecordingInfo | None) -> RecordingInfo | None:
-    """`new`, with the old secret where it has the mask that answers show instead (read, edit, write back)."""
-    if new is None or new.upload_info is None or new.upload_info.credentials.secret != MASK:
+    """`new`, with the old secret where it has the mask that answers show instead (read, edit, write back).
+
+    Raises `Invalid`.
+    """
+    if new is None or new is old or new.upload_info is None:
+        return new
+    refuse_sealed("recording_info.upload_info.credentials.secret", new.upload_info.credentials.secret)
+    if new.upload_info.credentials.secret != MASK:
         return new
     before = old.upload_info if old else None
     return _with(new, before.credentials.secret if before else "")
+
+
+def _with_headers(new: RoomWebhook | None, old: RoomWebhook | None) -> RoomWebhook | None:
+    """`new`, with the old values of headers where it has the mask. Raises `Invalid` if there are none."""
+    if new is None or new is old:
+        return new
+    before = old.headers if old else {}
+    wrong = [
+        f"webhook.headers.{name!r}: {MASK} stands for a value that was set before, and there is none: say it"
+        for name, value in new.headers.items()
+        if value == MASK and name not in before
+    ]
+    if wrong:
+        raise Invalid("Invalid body param", wrong)
+    for name, value in new.headers.items():
+        refuse_sealed(f"webhook.headers.{name!r}", value)
+    headers = {name: before[name] if value == MASK else value for name, value in new.headers.items()}
+    return msgspec.structs.replace(new, headers=headers)
+
+
+def masked_webhook(webhook: RoomWebhook | None) -> RoomWebhook | None:
+    """`webhook` as it may be shown."""
+    return webhook and msgspec.structs.replace(webhook, headers=dict.fromkeys(webhook.headers, MASK))
 
 
 def masked(info: RecordingInfo | None) -> RecordingInfo | None:
@@ -175,12 +209,12 @@ def room_row(room: Room) -> Put:
     document: dict[str, Any] = msgspec.to_builtins(room)
     id_, name, template_id, enabled, created_at, updated_at = (document.pop(column) for column in _COLUMNS)
     text = msgspec.json.encode(document).decode()
-    return Put(ROOM, (id_, name, room_key(name), template_id, enabled, text, created_at, updated_at))
+    return Put(ROOM, (id_, name, room_key(name), template_id, enabled, text, created_at, updated_at, sealed_with(room)))
 
 
 def room_of(row: Row) -> Room:
-    """The room that a row (columns as in `ROOM`) describes."""
-    values = dict(zip((column.name for column in ROOM.columns), row, strict=True))
+    """The room that a row (columns as in `ROOM`, but the last) describes."""
+    values = dict(zip((column.name for column in ROOM.columns[:-1]), row, strict=True))
     document = values["document"]
     assert isinstance(document, str)
     contents: Mapping[str, Any] = msgspec.json.decode(document)

@@ -84,7 +84,7 @@ class Store:
         self._seal: Seal = lambda _, secret: secret
 
     def seal_with(self, seal: Seal) -> None:
-        """Seal the secrets of customers' buckets with this, from now on, before they are stored."""
+        """Seal the secrets of templates and rooms with this, from now on, before they are stored."""
         self._seal = seal
 
     # --- the workspace ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from msgspec import UNSET, Meta, UnsetType, field
 from callboard.database import Put, Row
 from callboard.database.tables import TEMPLATE
 from callboard.errors import Invalid
+from callboard.rooms.credentials import refuse_sealed
 from callboard.rooms.destinations import RECORDER, Destinations, destination_problems, no_role, resolution_problems
 from callboard.rooms.models import (
     Permissions,
@@ -203,10 +204,16 @@ def _descend(layers: SimulcastLayers) -> bool:
 
 
 def with_secrets(new: Settings, old: Settings) -> Settings:
-    """`new`, with the old secret where it has the mask that answers show instead (read, edit, write back)."""
+    """`new`, with the old secret where it has the mask that answers show instead (read, edit, write back).
+
+    Raises `Invalid`.
+    """
     upload = new.recording.upload if new.recording else None
     before = old.recording.upload if old.recording else None
-    if new.recording is None or upload is None or upload.credentials.secret_key != MASK:
+    if new.recording is None or upload is None:
+        return new
+    refuse_sealed("settings.recording.upload.credentials.secretKey", upload.credentials.secret_key)
+    if upload.credentials.secret_key != MASK:
         return new
     secret = before.credentials.secret_key if before else ""
     return _with_secret(new, new.recording, secret)

@@ -28,6 +28,7 @@ from callboard.webhooks.record import Recorder, Wire
 from callboard.webhooks.request import Renderer, head_row, target_of
 from callboard.webhooks.room_hooks import RoomHooks
 from callboard.webhooks.sender import Pool, SenderSettings
+from callboard.webhooks.vault import VaultError
 
 FRESH: Final = 5.0
 PER_ROOM: Final = 4
@@ -158,7 +159,7 @@ class Fan:
     async def _look_up(self, room_id: str) -> None:
         try:
             endpoint = await self._hooks.endpoint(room_id)
-        except (QueryFailed, TimeoutError, DatabaseStopped):
+        except (QueryFailed, TimeoutError, DatabaseStopped, VaultError):
             log.exception("the webhook of room %s could not be looked up; trying again", room_id)
             await asyncio.sleep(AGAIN_SECONDS)
             for lane in self._looking.pop(room_id):

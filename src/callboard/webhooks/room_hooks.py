@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -33,6 +33,14 @@ _PAGE: Final = 500
 _PURPOSE: Final = b"callboard webhooks of rooms v1a"
 
 log = logging.getLogger("callboard.webhooks")
+
+
+Opened = Callable[[str, Mapping[str, str]], dict[str, str]]
+"""A room's id and the headers of its webhook as they are stored → as they are sent."""
+
+
+def _as_they_are(_: str, headers: Mapping[str, str]) -> dict[str, str]:
+    return dict(headers)
 
 
 class OfRooms(Selection, frozen=True, kw_only=True):
@@ -73,8 +81,10 @@ def rooms_endpoint(workspace_secret: str) -> Endpoint:
 class RoomHooks:
     """See the module."""
 
-    def __init__(self, database: Database, workspace_secret: str) -> None:
+    def __init__(self, database: Database, workspace_secret: str, opened: Opened = _as_they_are) -> None:
+        """`opened` makes of the headers of a room's webhook as they are stored what is sent. It raises `VaultError`."""
         self._database = database
+        self._opened = opened
         self.standing = rooms_endpoint(workspace_secret)
         """What stands for all of them."""
 
@@ -97,7 +107,7 @@ class RoomHooks:
     async def endpoint(self, room_id: str) -> Endpoint | None:
         """The room's webhook as it is now, its id the room's; None if the room has none any more.
 
-        Raises what `Database.fetch` raises.
+        Raises what `Database.fetch` raises, and `VaultError` if its headers cannot be opened.
         """
         rows = await self._database.fetch("room_by_id", id=room_id)
         if not rows:
@@ -108,7 +118,8 @@ class RoomHooks:
         webhook = msgspec.json.decode(str(document), type=_Room).webhook
         if webhook is None:
             return None
-        wrong = [url_problem(webhook.url), *headers_problems(webhook.headers)]
+        headers = self._opened(room_id, webhook.headers)
+        wrong = [url_problem(webhook.url), *headers_problems(headers)]
         if problem := next(filter(None, wrong), ""):  # of before it was refused when the room was made
             log.error("the webhook of room %s cannot be used: %s", room_id, problem)
             return None
@@ -116,7 +127,7 @@ class RoomHooks:
             id=room_id,
             url=webhook.url,
             keys=self.standing.keys,
-            headers=webhook.headers,
+            headers=headers,
             enabled=True,
             description="",
             created_at=created_at,

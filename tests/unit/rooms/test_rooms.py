@@ -146,9 +146,9 @@ def test_a_row_is_read_back_as_the_same_room() -> None:
         polls=["5f9edc6ac238215aec2312aa"],
     )
     row = room_row(room).row
-    assert room_of(row) == room
+    assert room_of(row[:-1]) == room
     # A database without booleans of its own gives 0 and 1.
-    assert room_of(tuple(int(value) if isinstance(value, bool) else value for value in row)) == room
+    assert room_of(tuple(int(value) if isinstance(value, bool) else value for value in row[:-1])) == room
 
 
 def test_what_answers_have_besides_may_come_back_in_a_request() -> None:

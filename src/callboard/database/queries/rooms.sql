@@ -117,3 +117,28 @@ SELECT id
 FROM template
 WHERE document LIKE '%"A256GCM.%'
 LIMIT 1
+
+-- Only asked at the start.
+-- name: templates_with_secrets
+SELECT id, name, name_key, document, created_at, updated_at
+FROM template
+WHERE document LIKE '%"upload":{%'
+
+-- By the index on (sealed_with) WHERE sealed_with <> ''.
+-- name: sealed_room
+SELECT id
+FROM room
+WHERE sealed_with <> ''
+LIMIT 1
+
+-- name: rooms_sealed_otherwise
+SELECT id, name, name_key, template_id, enabled, document, created_at, updated_at
+FROM room
+WHERE id IN (
+    SELECT id FROM room WHERE sealed_with <> '' AND sealed_with < :key_id
+    UNION ALL
+    SELECT id FROM room WHERE sealed_with <> '' AND sealed_with > :key_id
+  )
+  AND id > :start
+ORDER BY id
+LIMIT :limit
