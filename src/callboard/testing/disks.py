@@ -1,0 +1,58 @@
+"""Disks that are full, really: small file systems in memory.
+
+Owns: `SmallDisk`.
+
+Always holds: what was mounted is unmounted when the disk ends.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from contextlib import suppress
+from pathlib import Path
+
+_BLOCK = 65_536
+
+
+class SmallDisk:
+    """A file system of `size` bytes at `path`, which is made. Within `with`; all its methods block.
+
+    Raises `OSError` there where nothing may be mounted (it takes root).
+    """
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path = path
+        self._size = size
+
+    def __enter__(self) -> SmallDisk:
+        self.path.mkdir(parents=True)
+        command = ("mount", "-t", "tmpfs", "-o", f"size={self._size}", "callboard-test", str(self.path))
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - the command is ours
+        if done.returncode != 0:
+            raise OSError(done.stderr.strip())
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        command = ("umount", "-l", str(self.path))
+        subprocess.run(command, check=True)  # noqa: S603 - the command is ours
+
+    def fill(self, left: int = 0) -> None:
+        """Leave so many bytes free, at most."""
+        with self._filler.open("ab", buffering=0) as file, suppress(OSError):  # "no space left" is what is wanted
+            while (more := self.free - left) > 0:
+                file.write(bytes(min(_BLOCK, more)))
+
+    def clear(self) -> None:
+        """Give back what was filled."""
+        self._filler.unlink(missing_ok=True)
+
+    @property
+    def free(self) -> int:
+        """Bytes."""
+        found = os.statvfs(self.path)
+        return found.f_bavail * found.f_frsize
+
+    @property
+    def _filler(self) -> Path:
+        return self.path / "filler"
