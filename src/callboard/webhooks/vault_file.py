@@ -44,7 +44,8 @@ def open_vault(setting: str, folder: Path, random_bytes: Callable[[int], bytes],
             raise VaultError(
                 f"{sealed} is encrypted, and the master key is missing: put back {path}, or set {SETTING} "
                 "(CALLBOARD_WEBHOOKS__MASTER_KEY). If it is lost for good, so are the secrets: delete the rows of the "
-                "table endpoint, start, and create the endpoints anew"
+                "table endpoint, and the buckets from the documents in the tables template and room, start, and create "
+                "them anew"
             )
         _make(path, random_bytes)
     return Vault(_read(path), random_bytes, str(path))

@@ -5,7 +5,9 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+import msgspec
 import pytest
+from msgspec.structs import replace
 from rich.pretty import pretty_repr
 
 from callboard.app import Callboard
@@ -13,6 +15,10 @@ from callboard.clock import RandomIds, SystemClock
 from callboard.config import ConfigError, Settings, load
 from callboard.database import open_database
 from callboard.parts import database_url
+from callboard.rooms.credentials import sealing
+from callboard.rooms.models import RecordingInfo, RecordingSettings
+from callboard.rooms.rooms import RoomRequest
+from callboard.rooms.store import Store
 from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.vault import MasterKey, UnknownMasterKey, VaultError
@@ -52,14 +58,37 @@ async def with_an_endpoint(settings: Settings) -> None:
     await database.close()
 
 
-async def test_a_node_does_not_start_without_the_key_of_what_is_encrypted(tmp_path: Path) -> None:
+async def with_a_bucket(settings: Settings, of: str) -> None:
+    """Leave a database in which a room, or its template, names a bucket, as such a node leaves it."""
+    database = open_database(database_url(settings))
+    await database.open()
+    store = Store(database, SystemClock(), RandomIds())
+    await store.open_workspace(secrets.token_bytes)
+    store.seal_with(sealing(open_vault("", Path(settings.data_dir), secrets.token_bytes, sealed="")))
+    bucket = {"type": "s3", "location": "films", "credentials": {"key": "key", "secret": "s", "secretKey": "s"}}
+    info = msgspec.convert({"enabled": True, "upload_info": bucket}, RecordingInfo)
+    room = await store.create_room(RoomRequest(recording_info=info if of == "room" else None))
+    if of == "template":
+        recording = msgspec.convert({"enabled": True, "upload": bucket}, RecordingSettings)
+        await store.change_template(
+            room.template_id, lambda old: replace(old, settings=replace(old.settings, recording=recording))
+        )
+    await database.close()
+
+
+@pytest.mark.parametrize("what", ["endpoint", "template", "room"])
+async def test_a_node_does_not_start_without_the_key_of_what_is_encrypted(tmp_path: Path, what: str) -> None:
     settings = Settings(data_dir=str(tmp_path))
-    await with_an_endpoint(settings)
+    await (with_an_endpoint(settings) if what == "endpoint" else with_a_bucket(settings, what))
     (tmp_path / FILE).unlink()
-    with pytest.raises(VaultError, match="the master key is missing: put back") as raised:
+    with pytest.raises(VaultError, match=rf"{what} \w+ is encrypted, and the master key is missing") as raised:
         await Callboard(settings).__aenter__()
     assert str(tmp_path / FILE) in str(raised.value)
     assert not (tmp_path / FILE).exists()
+
+
+async def test_another_key_than_that_of_what_is_encrypted_is_refused(tmp_path: Path) -> None:
+    await with_an_endpoint(Settings(data_dir=str(tmp_path)))
     with pytest.raises(UnknownMasterKey, match=r"not among those in webhooks.master_key"):
         await Callboard(load(None, {"CALLBOARD_DATA_DIR": str(tmp_path), VARIABLE: OTHER})).__aenter__()
 
