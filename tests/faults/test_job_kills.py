@@ -19,7 +19,7 @@ from callboard.database import Put
 from callboard.database.tables import CHAT_MESSAGE
 from callboard.drill.nursery import Nursery
 from callboard.ledger import Changes
-from callboard.recording.assets import AssetType, load_assets
+from callboard.recording.assets import AssetType, RecordingStatus, load_assets, load_recording
 from callboard.recording.timeline import Kind, Wanted
 from callboard.recording.truth.report import Expected, Published
 from callboard.recording.truth.verify import verify_file
@@ -33,8 +33,8 @@ ANN: list[tuple[int, Kind, float, float]] = [(1, "video", 0.0, SECONDS), (1, "au
 ALL = Wanted(track=True, stream=True, composite=True, stream_width=320, stream_height=240, presign_seconds=600)
 STREAM = msgspec.structs.replace(ALL, track=False, composite=False)
 TAKEN_OVER = ("recording.stream|mux|beside a child", "recording.stream|mux|made", "recording.deliver||done")
-ELSEWHERE = {"webhook-replay": "tests/faults/test_replay_kills.py"}
-"""Kinds that no recording has, and where they are killed."""
+ELSEWHERE = {"webhook-replay": "tests/faults/test_replay_kills.py", "recording.chat": __file__}
+"""Kinds that no good recording has, and where they are killed."""
 
 
 async def prepared(folder: Path, database: str = "", wanted: Wanted = ALL) -> str:
@@ -77,7 +77,7 @@ async def test_killed_at_every_point_of_every_job_each_recording_is_made_deliver
 
 
 async def test_killed_at_every_point_of_jobs_that_fail_each_failure_is_told_once(tmp_path: Path) -> None:
-    """The captures are none: what was made of them is given up, which is a commit like any other."""
+    """The captures are none: what was made of them is given up, which is a commit like any other. The chat arrives."""
     session_id = await prepared(tmp_path)
     for file in (tmp_path / "capture").rglob("*.mjr"):
         file.write_bytes(b"MJR00002\x00\x10not what it says")
@@ -87,7 +87,14 @@ async def test_killed_at_every_point_of_jobs_that_fail_each_failure_is_told_once
             pass
     studio = await Studio.open(tmp_path)
     assert await broken(studio, session_id, tmp_path, killing.said(), good=False) == []
+    (chat,) = [one for one in await load_assets(studio.database, session_id) if one.type == AssetType.CHAT]
+    assert delivered(chat, tmp_path).read_text(encoding="utf-8").endswith(",Hello\n")
+    recording = await load_recording(studio.database, chat.recording_id)
+    assert recording is not None
+    assert recording.status is RecordingStatus.FAILED, "a chat alone is no recording"
     await studio.close()
+    of_chat = [point for point in killing.passed if point.startswith("recording.chat|")]
+    assert missing(of_chat, {"recording.chat"}, {"chat"}) == []
     for kind in ("recording.track", "recording.stream", "recording.composite"):
         assert {f"{kind}||given up", f"{kind}||ended"} <= set(killing.passed)
 

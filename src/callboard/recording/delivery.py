@@ -31,6 +31,7 @@ from callboard.ledger import Changes
 from callboard.recording.assets import (
     Asset,
     AssetStatus,
+    AssetType,
     RecordingStatus,
     asset_row,
     load_asset,
@@ -291,11 +292,13 @@ class Delivery:
         return Result(changes + Changes(rows=(row,)))
 
     async def _ended(self, recording_id: str, assets: Sequence[Asset]) -> Changes:
-        """The recording, as REST shows it, is over when all of its assets are."""
+        """The recording, as REST shows it, is over when all of its assets are. A chat alone is no recording."""
         recording = await load_recording(self._database, recording_id)
         if recording is None or recording.status is not RecordingStatus.POST_PROCESSING:
             return Changes()
-        good = any(asset.status is AssetStatus.COMPLETED for asset in assets) or not assets
+        good = not assets or any(
+            asset.status is AssetStatus.COMPLETED and asset.type != AssetType.CHAT for asset in assets
+        )
         status = RecordingStatus.COMPLETED if good else RecordingStatus.FAILED
         return Changes(rows=(recording_row(recording._replace(status=status, updated_at=self._clock.now())),))
 

@@ -19,7 +19,7 @@ from callboard.clock import NANOSECONDS, Clock, Ids
 from callboard.database import Database
 from callboard.errors import Refusal
 from callboard.events import Payload
-from callboard.jobs import Failure, Job, JobError, Result, Run
+from callboard.jobs import Failure, Job, JobError, Kind, Result, Run, job_row
 from callboard.ledger import Changes, Fact
 from callboard.recording.assets import Asset, AssetStatus, asset_row, load_asset
 from callboard.recording.capture.derive import (
@@ -67,6 +67,15 @@ class Making:
     clock: Clock
     ids: Ids
     made: Made = field(default_factory=Made)
+
+    def enqueued(self, kind: Kind[Task], asset: Asset, peer_id: str, id_: str, now: int) -> Changes:
+        """The asset, and the job that makes it of this peer's track or stream `id_`."""
+        task = Task(session_id=asset.session_id, asset_id=asset.id, peer_id=peer_id, id=id_)
+        return Changes(rows=(asset_row(asset), job_row(kind, task, now=now, ids=self.ids, subject=asset.id)))
+
+    def anew(self, captured: Captured, asset: Asset, now: int) -> Asset:
+        """Another asset of the same kind, of the same matter."""
+        return new_asset(captured.capture, self.ids.object_id(now), asset.type, asset.metadata, now)
 
     async def captured(self, session_id: str) -> Captured:
         """The capture, which must be reachable here. Raises `JobError`."""

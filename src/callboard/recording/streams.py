@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from callboard.events import StreamRecordingError, StreamRecordingFailure, StreamRecordingSuccess, StreamType
-from callboard.jobs import Handlers, JobError, Kind, ProcessFailed, Result, Run, job_row
+from callboard.jobs import Handlers, JobError, Kind, ProcessFailed, Result, Run
 from callboard.ledger import Changes
 from callboard.recording.assets import Asset, AssetType, asset_row
 from callboard.recording.capture.derive import Captured
@@ -101,9 +101,7 @@ class StreamRecordings:
         if not stream.segments(captured, "audio") and not stream.segments(captured, "video"):
             failed = lost(asset, first.refused or "nothing was captured of it")
             return Changes(rows=(asset_row(failed),)) + self._failure(failed)
-        task = Task(session_id=first.session_id, asset_id=asset.id, peer_id=first.peer_id, id=first.stream_id)
-        job = job_row(KIND, task, now=now, ids=making.ids, subject=asset.id)
-        return Changes(rows=(asset_row(asset), job))
+        return making.enqueued(KIND, asset, first.peer_id, first.stream_id, now)
 
     async def _perform(self, run: Run, task: Task) -> Result:
         making = self._making
@@ -163,10 +161,8 @@ class StreamRecordings:
         return self._making.fact(asset, payload, about.peer_id, "stream delivered")
 
     def again(self, captured: Captured, asset: Asset, now: int) -> Changes:
-        ids, about = self._making.ids, _about(asset)
-        anew = new_asset(captured.capture, ids.object_id(now), AssetType.STREAM, asset.metadata, now)
-        task = Task(session_id=anew.session_id, asset_id=anew.id, peer_id=about.peer_id, id=about.stream_id)
-        return Changes(rows=(asset_row(anew), job_row(KIND, task, now=now, ids=ids, subject=anew.id)))
+        making, about = self._making, _about(asset)
+        return making.enqueued(KIND, making.anew(captured, asset, now), about.peer_id, about.stream_id, now)
 
     async def failed(self, assets: Sequence[Asset]) -> Changes:
         return self._failure(assets[0])

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import msgspec
 
 from callboard.events import TrackRecordingError, TrackRecordingFailure, TrackRecordingSuccess, TrackType
-from callboard.jobs import Handlers, Kind, Result, Run, job_row
+from callboard.jobs import Handlers, Kind, Result, Run
 from callboard.ledger import Changes
 from callboard.recording.assets import Asset, AssetType, asset_row
 from callboard.recording.capture.derive import Captured
@@ -56,9 +56,7 @@ class TrackRecordings:
         if not captured.of_track((track.peer_id, track.track_id)):
             failed = lost(asset, track.refused or "nothing was captured of it")
             return Changes(rows=(asset_row(failed),)) + self._failure(failed)
-        task = Task(session_id=track.session_id, asset_id=asset.id, peer_id=track.peer_id, id=track.track_id)
-        job = job_row(KIND, task, now=now, ids=self._making.ids, subject=asset.id)
-        return Changes(rows=(asset_row(asset), job))
+        return self._making.enqueued(KIND, asset, track.peer_id, track.track_id, now)
 
     async def _perform(self, run: Run, task: Task) -> Result:
         making = self._making
@@ -92,10 +90,8 @@ class TrackRecordings:
         return self._making.fact(asset, payload, about.peer_id, "track delivered")
 
     def again(self, captured: Captured, asset: Asset, now: int) -> Changes:
-        ids, about = self._making.ids, _about(asset)
-        anew = new_asset(captured.capture, ids.object_id(now), AssetType.TRACK, asset.metadata, now)
-        task = Task(session_id=anew.session_id, asset_id=anew.id, peer_id=about.peer_id, id=about.track_id)
-        return Changes(rows=(asset_row(anew), job_row(KIND, task, now=now, ids=ids, subject=anew.id)))
+        making, about = self._making, _about(asset)
+        return making.enqueued(KIND, making.anew(captured, asset, now), about.peer_id, about.track_id, now)
 
     async def failed(self, assets: Sequence[Asset]) -> Changes:
         return self._failure(assets[0])

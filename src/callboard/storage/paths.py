@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
 from callboard.clock import NANOSECONDS
 from callboard.storage.keys import check_key
@@ -94,6 +95,12 @@ def hls_vod(place: Place, recorder_started_at: int, name: str) -> str:
 def chat(place: Place, recorder_started_at: int) -> str:
     """The chat while a recording ran."""
     return _key(place.prefix, "chat", place.room_id, place.date, _run(place, recorder_started_at) + ".csv")
+
+
+def named(key: str, besides: str) -> str:
+    """The key with something besides in its file's name: of what is made again beside the first one."""
+    path = PurePosixPath(key)
+    return str(path.with_name(f"{path.stem}{besides}{path.suffix}"))
 
 
 def _hls(place: Place, recorder_started_at: int, folder: str, name: str) -> str:

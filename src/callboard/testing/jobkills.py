@@ -207,17 +207,16 @@ def delivered(asset: Asset, folder: Path) -> Path:
 async def broken(studio: Studio, session_id: str, folder: Path, said: Sequence[str], *, good: bool = True) -> list[str]:
     """What was not kept, when all jobs of the session have ended; `good`: as they should, by their nature.
 
-    No finished step was done again. Each asset was made, delivered and told of once, or told once to have failed. No
-    job is left, nor is anything of what was made on the way.
+    No finished step was done again. Each asset was made, delivered and told of once, or told once to have failed (but
+    for the chat, which is delivered always). No job is left, nor is anything of what was made on the way.
     """
     assets = await load_assets(studio.database, session_id)
     found = [line for line in said if line.startswith("repeated ")]
     found += _told(await studio.ledger.read_stream(session_id, 0, 100), assets, good=good)
     found += _jobs(await studio.database.fetch("job_page", start="g", limit=1_000, kind="", state=""), good=good)
     if not good:
-        return found + [
-            f"{one.type} {one.id} is {one.status}" for one in assets if one.status is not AssetStatus.FAILED
-        ]
+        wrong = [one for one in assets if (one.status is AssetStatus.FAILED) is (one.type == AssetType.CHAT)]
+        return found + [f"{one.type} {one.id} is {one.status}" for one in wrong]
     for asset in assets:
         file = delivered(asset, folder)
         if asset.status is not AssetStatus.COMPLETED or not file.exists() or file.stat().st_size != asset.size:

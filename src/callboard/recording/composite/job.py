@@ -4,7 +4,8 @@ Owns: the job `recording.composite`, `recording.success` and `recording.failed`.
 
 Always holds: each session whose settings want a composed recording ends in one `recording.success` or
 `recording.failed`. A step is a chunk of the plan; what a step made is on the disk, so whoever goes on makes only what
-is missing. The chat lies beside the recording as CSV, also when nothing was said.
+is missing. The chat lies beside the recording as CSV, also when nothing was said, and is delivered by itself when the
+session could not be composed.
 """
 
 from __future__ import annotations
@@ -12,16 +13,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 
 from callboard.events import RecordingFailed, RecordingSuccess, timestamps
 from callboard.jobs import Backoff, Failure, Handlers, Job, JobError, Kind, Result, Run, job_row
 from callboard.ledger import Changes
-from callboard.recording.assets import Asset, AssetType, asset_row, load_asset
+from callboard.recording.assets import Asset, AssetType, asset_row, load_asset, load_assets
 from callboard.recording.capture.derive import Captured, prepare
 from callboard.recording.chat import Chats
+from callboard.recording.chat_alone import ChatAlone
 from callboard.recording.composite.compose import MEMORY, Composed, Composer
 from callboard.recording.composite.faults import ELSEWHERE, error_type, fault_of
 from callboard.recording.composite.look import Look
@@ -66,6 +67,7 @@ class CompositeRecordings:
         self._making = making
         self._directory = directory
         self._chats = chats
+        self._chat = ChatAlone(making, chats)
         self._settings = settings
         self.kind = Kind(
             "recording.composite",
@@ -79,6 +81,7 @@ class CompositeRecordings:
     def register(self, handlers: Handlers) -> None:
         handlers.add(self.kind, self._perform, self._give_up, self._again)
         self._making.delivery.tell(AssetType.COMPOSITE, self)
+        self._chat.register(handlers)
 
     def make(self, captured: Captured, now: int) -> Changes:
         """What is enqueued of a complete capture (`recorder.Maker`)."""
@@ -138,19 +141,24 @@ class CompositeRecordings:
         place = await making.place(capture)
         now = making.clock.now()
         after = asset._replace(size=composed.size, duration=composed.seconds, updated_at=now)
-        # The start is the session's. A second run of the same session has a name of its own: nothing is overwritten.
-        again = "" if await self._first(order) else f"-{order.asset_id}"
+        again = await self._again_of(order)
         items = (
-            Item(asset_id=asset.id, file=composed.file, key=_named(paths.composite(place, capture.started_at), again)),
-            Item(asset_id=beside.id, file=chat, key=_named(paths.chat(place, capture.started_at), again)),
+            Item(
+                asset_id=asset.id,
+                file=composed.file,
+                key=paths.named(paths.composite(place, capture.started_at), again),
+            ),
+            Item(asset_id=beside.id, file=chat, key=paths.named(paths.chat(place, capture.started_at), again)),
         )
         parcel = Parcel(session_id=capture.session_id, presign_seconds=capture.wanted.presign_seconds, items=items)
         return Result(Changes(rows=(asset_row(after), making.delivery.parcel(parcel))))
 
-    async def _first(self, order: Order) -> bool:
-        rows = await self._making.database.fetch("recording_assets_of_session", session_id=order.session_id)
-        mine = [str(row[0]) for row in rows if row[5] == AssetType.COMPOSITE]
-        return not mine or min(mine) == order.asset_id
+    async def _again_of(self, order: Order) -> str:
+        """What the files' names have besides: a second run of the same session has the same start, and overwrites
+        nothing."""
+        assets = await load_assets(self._making.database, order.session_id)
+        mine = [asset.id for asset in assets if asset.type == AssetType.COMPOSITE]
+        return "" if not mine or min(mine) == order.asset_id else f"-{order.asset_id}"
 
     async def _assets(self, order: Order) -> tuple[Asset, Asset]:
         found = [await load_asset(self._making.database, one) for one in (order.asset_id, order.chat_id)]
@@ -161,8 +169,9 @@ class CompositeRecordings:
 
     async def _give_up(self, job: Job, failure: Failure) -> Changes:
         order = self.kind.payload_of(job)
-        assets = await self._assets(order)
-        return await self._making.delivery.failed(assets, error_type(failure.code), told_of(failure))
+        composed, chat = await self._assets(order)
+        told = await self._making.delivery.failed((composed,), error_type(failure.code), told_of(failure))
+        return told + self._chat.enqueued(chat, await self._again_of(order), self._making.clock.now())
 
     async def _again(self, job: Job) -> Changes:
         return await self._making.delivery.again(self.kind.payload_of(job).asset_id)
@@ -219,8 +228,3 @@ class CompositeRecordings:
         opened_at, closed_at = rows[0]
         room = await self._directory.room(asset.room_id)
         return room.name, int(opened_at or 0), int(closed_at or 0)
-
-
-def _named(key: str, again: str) -> str:
-    path = Path(key)
-    return f"{path.with_suffix('')}{again}{path.suffix}"
