@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from callboard.media import LayerUpdate, MediaEngine, PeerMedia, PublishedTrack, Subscription
+from callboard.media import LayerUpdate, MediaEngine, MediaSettings, PeerMedia, PublishedTrack, Subscription
 from callboard.media.testing import running_engine
+from callboard.testing.badlink import BadLink, usable
 
 pytestmark = [
     pytest.mark.media,
@@ -26,6 +27,7 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium"),
 ]
 
+PORTS = (21_500, 21_999)
 ANY = range(1, 10_000)
 LOW = (240,)
 HIGHER = (480, 960)
@@ -76,6 +78,9 @@ window.client = (() => {
       for (const s of (await sub.getStats()).values())
         if (s.type == 'inbound-rtp')
           state[s.kind] = {frames: s.framesDecoded, packets: s.packetsReceived, width: s.frameWidth};
+      for (const s of (await pub.getStats()).values())
+        if (s.type == 'outbound-rtp')
+          state['sent ' + s.kind] = {packets: s.packetsSent, again: s.retransmittedPacketsSent, asked: s.nackCount};
       return state;
     },
   };
@@ -327,6 +332,20 @@ async def test_layers_listed_from_the_highest_down_are_understood_as_well(pages:
     for layer, widths in (("low", LOW), ("high", HIGHER)):
         await anna.call("prefer-video-track-state", track_id=video.track_id, max_spatial_layer=layer)
         await anna.until_decoded(5, widths)
+
+
+@pytest.mark.skipif(bool(usable()), reason=usable())
+async def test_chromium_sends_sound_again_that_was_lost_though_it_did_not_offer_to() -> None:
+    async with running_engine(MediaSettings(port_range=PORTS)) as engine, chromium() as browser:
+        ben = Page(browser, engine, "ben")
+        await ben.join()
+        await ben.publish("audio")
+        await ben.until(lambda s: s.get("sent audio", {}).get("packets", 0) > 20)
+        with BadLink(PORTS) as link:
+            link.lose_sent(10)
+            state = await ben.until(lambda s: s["sent audio"]["asked"] >= 5)
+        assert state["sent audio"]["again"] >= 5
+        await ben.media.close()
 
 
 async def test_a_page_that_goes_leaves_a_section_for_the_next(pages: tuple[Page, Page]) -> None:

@@ -1,7 +1,8 @@
-"""What aiortc has no public way for: vanishing, following an ICE restart, hearing of requests for a whole picture.
+"""What aiortc has no public way for: vanishing, following an ICE restart, hearing of requests for a whole picture, and
+telling where it sends to.
 
-Owns: `cut_off`, `follow_ice_restart`, `on_key_wanted`. This is the one place that reaches into the insides of
-aiortc 1.16 and aioice 0.13.
+Owns: `cut_off`, `follow_ice_restart`, `on_key_wanted`, `ports_sent_to`. This is the one place that reaches into the
+insides of aiortc 1.16 and aioice 0.13.
 
 Always holds: once `cut_off` was called not one more datagram leaves the connection, no DTLS alert, no
 RTCP BYE, no STUN; everything it holds is released all the same.
@@ -71,6 +72,12 @@ def on_key_wanted(sender: RTCRtpSender, wanted: Callable[[], None]) -> None:
         wanted()
 
     sender._send_keyframe = both  # type: ignore[method-assign]  # there is no other way to hear of it
+
+
+def ports_sent_to(connection: RTCPeerConnection) -> set[int]:
+    """The UDP ports of the other side that `connection` has settled on."""
+    agents = [dtls.transport._connection for dtls in _transports(connection).values()]
+    return {pair.remote_candidate.port for agent in agents for pair in agent._nominated.values()}
 
 
 def _transports(connection: RTCPeerConnection) -> dict[str, RTCDtlsTransport]:

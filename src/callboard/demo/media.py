@@ -62,6 +62,7 @@ class Media:
         self._changing = asyncio.Lock()
         self._node = ""
         self._ended = False
+        self.keep_ids = False
         self._retired: list[Connections] = []
 
         def connections() -> Connections:
@@ -100,6 +101,11 @@ class Media:
         """Offer what is published on a new socket or to a server that had no media from this peer yet."""
         async with self._changing:
             await self.connections.publishing.negotiate()
+
+    async def drop(self) -> None:
+        """Close the connections, and build new ones when the server names another node. Then tracks get new ids, as
+        with the official client, or keep theirs (`keep_ids`)."""
+        await self.connections.close()
 
     async def close(self) -> None:
         """Say goodbye and stop. Idempotent. What the server says of media from now on is not listened to."""
@@ -149,8 +155,8 @@ class Media:
             tracks = {track_id: track.signalled() for track_id, track in changed.items()}
             await self._signalling.notify("track-update", {"tracks": tracks})
 
-    async def _publish(self, make: TrackMaker, source: str, *, muted: bool) -> str:
-        track = make(self._ids.uuid())
+    async def _publish(self, make: TrackMaker, source: str, *, muted: bool, track_id: str = "") -> str:
+        track = make(track_id or self._ids.uuid())
         track.muted = muted
         self._makers[track.id] = make
         await self.connections.publishing.add(track, self.connections.stream_of(source), source)
@@ -215,9 +221,12 @@ class Media:
             await asyncio.shield(old.close())
             self._retired.remove(old)
             await self.connections.publishing.negotiate()
+            if self.keep_ids:
+                self.connections.streams = old.streams
             for published in old.publishing.published.values():
-                make = self._makers.pop(published.track.id)
-                await self._publish(make, published.source, muted=published.track.muted)
+                known = published.track.id
+                make, muted = self._makers.pop(known), published.track.muted
+                await self._publish(make, published.source, muted=muted, track_id=known if self.keep_ids else "")
 
     def _node_id(self) -> Params:
         return {"sfu_node_id": self._node} if self._node else {}

@@ -92,6 +92,15 @@ class Peer:
         """Lose all media for good, without a goodbye and without building new ones; the WebSocket stays up."""
         await self._media.cut_off()
 
+    async def drop(self, *, keep_ids: bool = False) -> None:
+        """Lose the WebSocket without a closing handshake, and close all media, as a machine that goes to sleep does.
+
+        `reconnect` is the way back, on new connections; the tracks get new ids unless it is to `keep_ids`.
+        """
+        await self.lose_socket()
+        self._media.keep_ids = keep_ids
+        await self._media.drop()
+
     async def reconnect(self) -> None:
         """Come back with the same peer id after the socket was lost (signal.md §2.5, §9.7)."""
         await self._client.connect()
@@ -192,6 +201,11 @@ class Peer:
         """Whether the publish connection is up and the API channel is open."""
         media = self._client.media
         return media is not None and media.up
+
+    @property
+    def sends_to(self) -> int:
+        """The server's UDP port that its publish connection sends to. Raises `ValueError` while it is not up."""
+        return self._media.connections.publishing.port
 
     @property
     def channel_answers(self) -> int:

@@ -25,7 +25,7 @@ from aiortc import (
 )
 
 from callboard.demo.candidates import candidate_of
-from callboard.demo.internals import cut_off, on_key_wanted
+from callboard.demo.internals import cut_off, on_key_wanted, ports_sent_to
 from callboard.demo.media_tracks import PacedTrack
 from callboard.demo.sections import parse, without_idle_tracks
 from callboard.demo.settled import settled
@@ -65,12 +65,19 @@ class Publishing:
         self._exchange = exchange
         self._order = asyncio.Lock()
         self._steady = Steady()
+        self._offered = ""
         self.published: dict[str, Published] = {}
 
     @property
     def connected(self) -> bool:
         """Whether ICE and DTLS are up."""
         return bool(self._connection.connectionState == "connected")
+
+    @property
+    def port(self) -> int:
+        """The server's UDP port that everything is sent to. Raises `ValueError` while there is no connection."""
+        (port,) = ports_sent_to(self._connection)
+        return port
 
     def signalled(self) -> dict[str, dict[str, Any]]:
         """The complete set of tracks, as the server is told."""
@@ -81,7 +88,8 @@ class Publishing:
         self._connection.on("connectionstatechange", changed)
 
     async def negotiate(self, exchange: Exchange | None = None) -> None:
-        """Offer what is published now and apply the answer. Also how a reconnect presents itself."""
+        """Offer what is published now and apply the answer. Also how a reconnect presents itself: on a connection that
+        was closed with what it offered last, so that the server says to build a new one."""
         async with self._order:
             await self._negotiate(exchange or self._exchange)
 
@@ -123,9 +131,12 @@ class Publishing:
 
     async def _negotiate(self, exchange: Exchange) -> None:
         connection = self._connection
+        if connection.connectionState == "closed":
+            await exchange(self._offered, self.signalled())
+            return
         await settled(connection)
-        offer = await self._steady.run(_offer(connection))
-        answer = await exchange(without_idle_tracks(parse(offer)).text(), self.signalled())
+        self._offered = without_idle_tracks(parse(await self._steady.run(_offer(connection)))).text()
+        answer = await exchange(self._offered, self.signalled())
         await self._steady.run(connection.setRemoteDescription(RTCSessionDescription(answer, "answer")))
 
 

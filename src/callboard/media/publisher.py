@@ -27,7 +27,7 @@ from callboard.media.contract import (
     PublishedTrack,
     TransportState,
 )
-from callboard.media.enginesdp import check_successor, for_engine, match_tracks
+from callboard.media.enginesdp import check_successor, for_engine, match_tracks, with_sound_repair
 from callboard.media.janusevents import Event, Hangup, Media, Talking, WebRtcUp
 from callboard.media.room import MediaRoom, Published
 from callboard.media.sdp import Sdp, SdpError, Section, parse
@@ -149,7 +149,7 @@ class Publisher:
             check_names(tracks)
             offer = parse(offer_sdp)
             check_successor(self._negotiated, offer)
-            text = for_engine(offer, self._context.codecs)
+            text = for_engine(with_sound_repair(offer), self._context.codecs)
         except SdpError as error:
             raise OfferRefused(str(error)) from error
         answer = await self._ask(text, low_first(offer.sections))

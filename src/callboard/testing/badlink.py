@@ -51,6 +51,15 @@ class BadLink:
         """From now on so many of the packets *from* these ports are lost, at random: a bad downlink."""
         self._rule(f"udp sport {self._ports} numgen random mod 100 < {per_cent} drop")
 
+    def lose_sent(self, per_cent: int) -> None:
+        """From now on so many of the packets *to* these ports are lost, at random: a bad uplink."""
+        self._rule(f"udp dport {self._ports} numgen random mod 100 < {per_cent} drop")
+
+    def lose_each(self, number: int) -> None:
+        """From now on the last of each `number` packets *to* these ports is lost: as many as at random, but never what
+        is sent in a lost one's place."""
+        self._rule(f"udp dport {self._ports} numgen inc mod {number} == {number - 1} drop")
+
     def cut(self) -> None:
         """From now on nothing passes, either way."""
         self._rule(f"udp sport {self._ports} drop", f"udp dport {self._ports} drop")

@@ -64,7 +64,7 @@ class Cast:
     async def download(self, told: Delivered) -> Film:
         """The file that an event's signed URL leads to."""
         data = told.event.data
-        path = self._folder / f"{data['recording_id']}{Path(data['recording_path']).suffix}"
+        path = self._folder / f"{told.event.id}{Path(data['recording_path']).suffix}"
         await asyncio.to_thread(urllib.request.urlretrieve, data["recording_presigned_url"], path)
         assert path.stat().st_size == data["size"]
         return Film(data, path)

@@ -13,6 +13,7 @@ from callboard.media.enginesdp import (
     check_successor,
     for_engine,
     match_tracks,
+    with_sound_repair,
 )
 from callboard.media.sdp import SdpError, parse
 
@@ -52,6 +53,15 @@ def test_only_the_wanted_codecs_and_their_retransmission_get_through() -> None:
     assert "VP9" not in text
     assert "rtcp-fb:98" not in text
     assert "rtcp-fb:96 nack pli" in text
+
+
+def test_janus_is_told_to_ask_again_for_lost_sound_once_and_for_nothing_else() -> None:
+    offer = parse(HEAD + audio() + video("1", "a=rtcp-fb:96 transport-cc"))
+    repaired = with_sound_repair(offer)
+    assert repaired.sections[1] == offer.sections[1]
+    assert repaired.sections[0].values("rtcp-fb") == ("111 nack",)
+    assert with_sound_repair(repaired) == repaired
+    assert for_engine(repaired, CODECS).count("a=rtcp-fb:111 nack\r\n") == 1
 
 
 def test_a_section_without_a_wanted_codec_stays_a_section() -> None:

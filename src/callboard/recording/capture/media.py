@@ -3,7 +3,8 @@
 Owns: `Stretch` (a part of a capture file), `Found` (what it turned out to hold), `survey`, `units_of`.
 
 Always holds: nothing is decoded or encoded. A picture of which a packet is missing is left out; those before the first
-key picture cannot be shown and are left out too. Where sound is missing there is silence. Times do not decrease.
+key picture cannot be shown and are left out too. Where sound is missing there is silence; a short gap is left to the
+decoder to conceal, as in the call itself. Times do not decrease.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ PICTURE_NANOSECONDS = 33_000_000
 _LEAST_SILENCE = 0.015
 """Seconds of missing sound that are filled: anything less is no whole packet."""
 _MOST_SILENCE = 1800.0
+CONCEALED = 0.1
+"""Seconds of lost sound that are left to the decoder. What it makes up for longer ones is no help to anybody."""
+PAUSE = 1.0
+"""Seconds for which a sender that has nothing to say sends nothing (DTX): libopus tells of the noise every 0.4 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,24 +191,28 @@ def _h264(packets: list[Ordered], found: Found, *, look: bool) -> tuple[bool, by
 
 
 def _sounds(found: Found) -> Iterator[Unit]:
-    """The packets of sound, and silence where there is none."""
-    following: int | None = None
+    """The packets of sound, and what fills the time in which there is none."""
+    before: Ordered | None = None
+    following = 0
     for packet in in_order(_ordered(found.stretch, found.mjr)):
         samples = opus.samples_of(packet.payload)
-        if not samples or (following is not None and packet.timestamp < following - samples // 2):
+        if not samples or (before is not None and packet.timestamp < following - samples // 2):
             continue
-        if following is not None:
-            yield from _silence(found, following, packet.timestamp)
+        if before is not None:
+            yield from _filled(found, before, following, packet)
         yield Unit(found.fit.instant(packet.timestamp), _nanoseconds(samples), True, packet.payload)
-        following = packet.timestamp + samples
+        before, following = packet, packet.timestamp + samples
 
 
-def _silence(found: Found, start: int, end: int) -> Iterator[Unit]:
-    missing = (end - start) / opus.RATE
-    if _LEAST_SILENCE <= missing <= _MOST_SILENCE:
-        for timestamp in range(start, end - opus.SILENCE_SAMPLES // 2, opus.SILENCE_SAMPLES):
-            at = found.fit.instant(timestamp)
-            yield Unit(at, _nanoseconds(opus.SILENCE_SAMPLES), True, opus.SILENCE)
+def _filled(found: Found, before: Ordered, start: int, after: Ordered) -> Iterator[Unit]:
+    missing = (after.timestamp - start) / opus.RATE
+    if not _LEAST_SILENCE <= missing <= _MOST_SILENCE:
+        return
+    lost = after.sequence != before.sequence + 1
+    filler = opus.absent(before.payload) if missing <= (CONCEALED if lost else PAUSE) else opus.SILENCE
+    samples = opus.samples_of(filler)
+    for timestamp in range(start, after.timestamp - samples // 2, samples):
+        yield Unit(found.fit.instant(timestamp), _nanoseconds(samples), True, filler)
 
 
 def _nanoseconds(samples: int) -> int:

@@ -1,4 +1,4 @@
-"""Opus packets: how long they last, and what silence looks like (RFC 6716 §3.1). Pure."""
+"""Opus packets: how long they last, and what silence and a missing packet look like (RFC 6716 §3). Pure."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ def samples_of(packet: bytes) -> int:
     if code < 3:
         return 2 * frame
     return frame * (packet[1] & 0x3F) if len(packet) > 1 else 0
+
+
+def absent(packet: bytes) -> bytes:
+    """A packet in place of one that is not there, after `packet`: one frame without data (RFC 6716 §3.2.1).
+
+    A decoder conceals it, or plays silence, and goes on where it was. After `SILENCE` it needs about 100 ms until it is
+    as loud as before, for loudness is told as a difference to what was before.
+    """
+    return bytes([packet[0] & 0xFC])
 
 
 def head() -> bytes:

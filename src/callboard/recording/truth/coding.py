@@ -59,6 +59,7 @@ class SoundCoder:
         coder = AudioCodecContext.create("libopus", "w")
         assert isinstance(coder, AudioCodecContext)
         coder.sample_rate, coder.layout, coder.format = RATE, "mono", "s16"
+        coder.options = {"compression_level": "0"}
         self._coder = coder
         self._count = 0
 

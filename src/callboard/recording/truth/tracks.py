@@ -30,6 +30,8 @@ from callboard.recording.truth.sound import RATE, synthesize
 from callboard.recording.truth.spans import Span
 from callboard.recording.truth.stamp import Stamp
 
+_LATEST = 30.0
+"""Seconds by which what is sent may be late, on however busy a machine."""
 _SILENCE = array("h", bytes(2 * SAMPLES))
 
 
@@ -59,6 +61,8 @@ class TruthPublisher:
         self._spans: dict[str, list[Span]] = {"video": [], "audio": []}
         self._tracks: list[MarkedTrack] = []
         self._end = math.inf
+        self._awaited: set[str] = set()
+        self._back = asyncio.Event()
 
     def picture(self, track_id: str) -> TruthVideoTrack:
         """A new video track of this publisher."""
@@ -83,15 +87,17 @@ class TruthPublisher:
         nobody sends them.
         """
         self._end = self.now()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(_LATEST):
             await asyncio.gather(*(track.over.wait() for track in self._tracks))
         lasts = max((spans[-1][1] for spans in self._spans.values() if spans), default=0.0)
         await asyncio.sleep(max(0.0, lasts - self.now()))
 
-    def resume(self) -> None:
-        """After `cut`: tracks that are made from now on send again."""
+    def resume(self) -> asyncio.Event:
+        """After `cut`: tracks that are made from now on send again. The event is set once picture and sound have."""
         self._end = math.inf
         self._tracks.clear()
+        self._awaited, self._back = {"video", "audio"}, asyncio.Event()
+        return self._back
 
     @property
     def end(self) -> float:
@@ -111,6 +117,9 @@ class TruthPublisher:
         joins = spans and abs(start - spans[-1][1]) < length / 2
         began = spans.pop()[0] if joins else start
         spans.append((began, start + length))
+        self._awaited.discard(kind)
+        if not self._awaited:
+            self._back.set()
 
 
 class MarkedTrack(PacedTrack):
