@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from pathlib import Path
 
 import pytest
 
+from callboard.demo.internals import on_key_wanted
 from callboard.media import DegradePolicy, LayerUpdate, MediaSettings, Subscription
 from callboard.media.testing import DirectPeer, running_engine
 from callboard.testing.badlink import BadLink, usable
@@ -55,6 +58,27 @@ async def test_a_bad_link_is_measured_pictures_are_held_back_and_given_back() ->
         assert engine.counters.links_restored == 1
         await until_sent(ann, video)
         await ann.close()
+        await ben.close()
+
+
+async def test_a_captured_picture_begins_anew_after_a_time_without_network(tmp_path: Path) -> None:
+    async with running_engine(MediaSettings(port_range=PORTS)) as engine:
+        ben = DirectPeer(engine, "room", "ben", capture=str(tmp_path / "ben"))
+        await ben.join()
+        await ben.publish("video")
+        asked: asyncio.Queue[float] = asyncio.Queue()
+        (sender,) = ben._publish.getSenders()
+        on_key_wanted(sender, lambda: asked.put_nowait(time.monotonic()))
+        await asyncio.wait_for(asked.get(), 5)  # at its beginning
+        with BadLink(PORTS) as link:
+            link.cut()
+            async with asyncio.timeout(10):
+                while not ben.media._publisher._watch.busy():  # Janus tells of two seconds without a packet
+                    await asyncio.sleep(0.05)
+            while not asked.empty():
+                asked.get_nowait()
+            link.mend()
+            await asyncio.wait_for(asked.get(), 3)  # the next regular one is later
         await ben.close()
 
 

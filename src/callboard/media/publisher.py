@@ -29,6 +29,7 @@ from callboard.media.contract import (
 )
 from callboard.media.enginesdp import check_successor, for_engine, match_tracks, with_sound_repair
 from callboard.media.janusevents import Event, Hangup, Media, Talking, WebRtcUp
+from callboard.media.keyasking import KeyAsking
 from callboard.media.room import MediaRoom, Published
 from callboard.media.sdp import Sdp, SdpError, Section, parse
 from callboard.media.splice import regroup
@@ -70,6 +71,7 @@ class Publisher:
         self._up = False
         self._pump = TricklePump()
         self._watch = LossWatch(context, self.transport, self._tell_lost)
+        self._keys = KeyAsking(context)
 
     @property
     def joined(self) -> bool:
@@ -140,6 +142,7 @@ class Publisher:
     def abandon(self) -> None:
         """Publish nothing more, without a word to Janus."""
         self._watch.end("closed")
+        self._keys.stop()
         self._tracks = {}
 
     async def _publish(self, offer_sdp: str, tracks: Sequence[PublishedTrack]) -> str:
@@ -223,6 +226,8 @@ class Publisher:
             case Media(mid=mid, receiving=False):
                 self._note_sound(mid, 0)  # who sends nothing is not said to have fallen silent
                 self._watch.hint("no media arrives")
+            case Media(mid=mid, receiving=True):
+                self._note_arrival(mid)
             case Talking(feed=feed, mid=mid, loudness=loudness) if feed == self._feed:
                 self._note_sound(mid, loudness)
             case _:
@@ -233,6 +238,12 @@ class Publisher:
             self._up = True
             self._room.changed()
             self._listener.media_up()
+
+    def _note_arrival(self, mid: str) -> None:
+        """What is captured is to be seen from here on."""
+        pictures = [track.source.mid for track in self._tracks.values() if track.kind == "video"]
+        if self._handle is not None and self._capture is not None and mid in pictures:
+            self._keys.ask(self._handle.handle.id, mid)
 
     def _note_sound(self, mid: str, loudness: int) -> None:
         for track in self._tracks.values():

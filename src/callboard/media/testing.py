@@ -84,10 +84,20 @@ def look_at(frame: VideoFrame) -> tuple[int, int]:
 
 
 class DirectPeer:
-    """A `PeerListener` with a client behind it. `colour` is that of its picture (`CHROMA`)."""
+    """A `PeerListener` with a client behind it.
+
+    `colour` is that of its picture (`CHROMA`), `capture` that of `MediaEngine.open_peer`.
+    """
 
     def __init__(
-        self, engine: MediaEngine, room_id: str, peer_id: str, colour: int = 0, *, on_demand: bool = False
+        self,
+        engine: MediaEngine,
+        room_id: str,
+        peer_id: str,
+        colour: int = 0,
+        *,
+        on_demand: bool = False,
+        capture: str | None = None,
     ) -> None:
         self.peer_id = peer_id
         self.stream_id = f"stream-{peer_id}"
@@ -105,6 +115,7 @@ class DirectPeer:
         self._room_id = room_id
         self._colour = colour
         self._on_demand = on_demand
+        self._capture = capture
         self._media: PeerMedia | None = None
         # With the default policy aiortc leaves the second section of a kind on a transport that it has stopped.
         policy = RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_COMPAT)
@@ -163,7 +174,9 @@ class DirectPeer:
 
     async def enter(self) -> None:
         """Join, without waiting for the connection."""
-        self._media = await self._engine.open_peer(self._room_id, self.peer_id, self, on_demand=self._on_demand)
+        self._media = await self._engine.open_peer(
+            self._room_id, self.peer_id, self, self._capture, on_demand=self._on_demand
+        )
         await self._negotiate(self._media.join)
 
     async def join(self) -> None:
