@@ -19,7 +19,7 @@ async def test_parked_events_are_listed_page_by_page(rest: Any) -> None:
     for number in range(15):
         at = AT + number // 2 * NANOSECONDS
         parked = Parked(made["id"], f"e{number:02}", "s1", number, "peer.join.success", at, 4, 422, "http_4xx")
-        await rest.deps.database.commit(Unit(parked.rows()))
+        await rest.deps.database.commit(Unit((parked.row(),)))
     first = await rest.get(path)
     assert first["data"][0] == {
         "event_id": "e00",

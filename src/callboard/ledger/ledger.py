@@ -114,9 +114,14 @@ class Ledger:
             parameters |= {"room_id": wanted.room_id}
         return [recorded_row(row) for row in await self._database.fetch(query, **parameters)]
 
-    async def read_stream(self, stream: str, after: int, limit: int) -> list[Recorded]:
-        """Up to `limit` events of one stream with a `seq` greater than `after`, in order."""
-        rows = await self._database.fetch("events_of_stream", stream=stream, seq=after, limit=limit)
+    async def read_stream(self, stream: str, after: int, limit: int, part: int = 0, width: int = 1) -> list[Recorded]:
+        """Up to `limit` events of one stream with a `seq` greater than `after`, in order.
+
+        With a `width`, of those whose seq, divided by it, leaves `part`.
+        """
+        rows = await self._database.fetch(
+            "events_of_stream", stream=stream, seq=after, limit=limit, part=part, width=width
+        )
         return [recorded_row(row) for row in rows]
 
     async def event(self, event_id: str) -> Recorded | None:

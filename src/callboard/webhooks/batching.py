@@ -89,11 +89,11 @@ class Batching:
 
     def _fitting(self, lane: Lane, wanted: Batch) -> int:
         """No more than one reading brings back (`per_lane`), and what did not happen goes alone."""
-        room, last = wanted.bytes, lane.done_seq + self._lanes.per_lane
+        room, last = wanted.bytes, lane.done + self._lanes.per_lane
         count = 0
         for event in islice(lane.events, wanted.events):
             room -= len(event.body)
-            if room < 0 or event.seq > last or event.actor == TEST:
+            if room < 0 or lane.place(event) > last or event.actor == TEST:
                 break
             count += 1
         return max(1, count)

@@ -41,10 +41,13 @@ class Course:
         random: Random,
         *,
         spill_after: float,
+        ordered: bool = True,
         note: Callable[[Put | Delete], None],
         tell: Callable[[Signal | Parked, Health], None],
     ) -> None:
-        """`note` is given rows to write, `tell` what somebody should hear of."""
+        """`note` is given rows to write, `tell` what somebody should hear of. Where events are not `ordered`, one
+        that is left out leaves no gap.
+        """
         self.health = health
         self.gaps = Gaps(endpoint_id)
         self.stopped = False
@@ -54,6 +57,7 @@ class Course:
         self._retry = retry
         self._random = random
         self._spill_after = spill_after
+        self.ordered = ordered
         self._note = note
         self._tell = tell
         self._probe: Lane | None = None
@@ -182,7 +186,7 @@ class Course:
         """Whether it is the endpoint that fails, not the event."""
         if self.health.phase is not Phase.CLOSED or lane.tries <= len(self._retry.quick):
             return False
-        return not self.health.works_for_others(lane.stream, lane.seen, refused=status in REFUSALS)
+        return not self.health.works_for_others(lane.key, lane.seen, refused=status in REFUSALS)
 
     def _count(self, lane: Lane, ticks: float) -> None:
         """One more try that failed. What was tried before the endpoint last began to work does not count."""
@@ -222,9 +226,9 @@ class Course:
         parked = Parked(
             self._id, event.id, event.stream, event.seq, event.type, now, lane.attempts, status, failure.value
         )
-        for row in parked.rows():
-            self._note(row)
-        self.gaps.add(event.stream, event.seq)
+        self._note(parked.row())
+        if self.ordered:
+            self._note(self.gaps.add(event.stream, event.seq))
         self.parked += 1
         self.health.lone_event_parked()
         self._note(self.health.row(self._id))

@@ -287,9 +287,7 @@ class Dispatcher:
         try:
             while not self._stopping and not self._in_step(endpoint_id):
                 endpoint, outlet = self._endpoints.sending(endpoint_id), self._outlets.get(endpoint_id)
-                if outlet is not None and outlet.tenure is not self._tenure:
-                    await self._close(outlet)
-                elif outlet is not None and endpoint is not None and endpoint.enabled:
+                if outlet is not None and endpoint is not None and self._fits(outlet, endpoint):
                     outlet.update(endpoint)
                 elif outlet is not None:
                     await self._close(outlet)
@@ -302,7 +300,12 @@ class Dispatcher:
         endpoint, outlet = self._endpoints.sending(endpoint_id), self._outlets.get(endpoint_id)
         if endpoint is None or not endpoint.enabled:
             return outlet is None
-        return outlet is not None and outlet.endpoint is endpoint and outlet.tenure is self._tenure
+        return outlet is not None and outlet.endpoint is endpoint and self._fits(outlet, endpoint)
+
+    def _fits(self, outlet: Outlet, endpoint: Endpoint) -> bool:
+        """Whether the outlet can go on with the endpoint as it is now; else another one takes its place."""
+        ordering = endpoint.delivery.ordering
+        return endpoint.enabled and outlet.tenure is self._tenure and outlet.ordering == ordering
 
     async def _open(self, endpoint: Endpoint) -> None:
         hooks = self._endpoints.hooks if endpoint.id == ROOMS else None

@@ -23,7 +23,9 @@ class Settings:
     """How deliveries are made, to every endpoint alike.
 
     A lane holds `per_lane` events in memory at most, an endpoint `most_held` (and a lane more, at the moment
-    of reading); a lane that has to wait longer than `spill_after` seconds holds none. `grace`, in seconds, is
+    of reading); a lane that has to wait longer than `spill_after` seconds holds none. There are `most_lanes` of an
+    endpoint at most (and those of one window); what comes beyond them waits in the database, where it is looked up
+    `window` positions at a time. `grace`, in seconds, is
     what attempts under way are given when deliveries stop, or a shard goes to another node. A node that has shown
     no life for `lease` seconds is taken for dead by those it shares its database with.
     """
@@ -34,6 +36,8 @@ class Settings:
     per_lane: int = 64
     most_held: int = 10_000
     spill_after: float = 15.0
+    most_lanes: int = 10_000
+    window: int = 50_000
     grace: float = 5.0
     lease: float = 5.0
 

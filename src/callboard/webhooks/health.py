@@ -174,17 +174,17 @@ class Health:
                 self.limit = self._allowed
         return None
 
-    def works_for_others(self, stream: str, seen: int, *, refused: bool) -> bool:
-        """Whether it is the event alone that fails: the first one of `stream`, which first failed after `seen` others.
+    def works_for_others(self, lane: str, seen: int, *, refused: bool) -> bool:
+        """Whether it is the event alone that fails: the first one of `lane`, which first failed after `seen` others.
 
         It is if another one was accepted meanwhile. An answer that is about the event (`refused`) is believed as long
-        as no other stream's event fails too, and for one event that is parked.
+        as no other lane's event fails too, and for one event that is parked.
         """
         if self.successes > seen:
             return True
-        if not refused or self.parked or self._sole not in ("", stream):
+        if not refused or self.parked or self._sole not in ("", lane):
             return False
-        self._sole = stream
+        self._sole = lane
         return True
 
     def failed(self, now: int, random: Random, *, probe: bool, exhausted: bool, asked: float) -> Signal | None:

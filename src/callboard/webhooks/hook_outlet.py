@@ -17,10 +17,11 @@ from callboard.webhooks.connection import Connection
 from callboard.webhooks.fan import Fan
 from callboard.webhooks.health import Health
 from callboard.webhooks.lane import Lane
-from callboard.webhooks.outlet import Outlet, Sending
+from callboard.webhooks.outlet import Outlet
 from callboard.webhooks.reach import Resolve
 from callboard.webhooks.request import Renderer
 from callboard.webhooks.room_hooks import RoomHooks
+from callboard.webhooks.sender import Sending
 
 MOST: Final = 256
 """Attempts under way at the same time, for all rooms together."""
@@ -31,7 +32,7 @@ class _EachAlone(Health):
 
     __slots__ = ()
 
-    def works_for_others(self, stream: str, seen: int, *, refused: bool) -> bool:  # noqa: ARG002 - whatever it is
+    def works_for_others(self, lane: str, seen: int, *, refused: bool) -> bool:  # noqa: ARG002 - whatever it is
         return True
 
     def throttled(self, now: int, asked: float) -> bool:  # noqa: ARG002 - the event alone waits
@@ -75,15 +76,13 @@ class HookOutlet(Outlet):
         work.version = version
         gaps = self._course.gaps
         more = gaps.header(work.stream) if gaps else b""
-        return renderer.render(work.events[0], work.header, work.started, more)
+        return renderer.render(work.events[0], work.stream.encode(), work.started, more)
 
     def dropped(self, work: Lane) -> None:
         self._course.dropped(work)
         self.progress.passed(work)
-        if self._lanes.starving:
-            self._hungry()
+        self._ask()
 
     def put_back(self, work: Lane) -> None:
         self._course.put_back(work)
-        if self._lanes.starving:
-            self._hungry()
+        self._ask()

@@ -58,7 +58,7 @@ class Checkpoints(Protocol):
 
 
 class Progress:
-    """How far one endpoint has come: its mark, and a cursor for each lane that has come further than the mark."""
+    """How far one endpoint has come: its mark, and a cursor for each stream that has come further than the mark."""
 
     def __init__(self, endpoint_id: str, lanes: Lanes) -> None:
         self._endpoint_id = endpoint_id
@@ -75,16 +75,16 @@ class Progress:
 
     def passed(self, lane: Lane) -> None:
         """`lane` has come further."""
-        self._touched[lane.stream] = lane
+        self._touched[lane.key] = lane
 
     def checkpoint(self) -> Iterator[Put | Delete]:
         """What has changed since this was last asked: the mark, cursors beyond it, and those it has overtaken."""
         mark = self._lanes.mark()
-        for stream, lane in self._touched.items():
-            if lane.done_position > mark:
+        for stream, (seq, position) in self._lanes.cursors(self._touched.values()).items():
+            if position > mark:
                 self._cursors.pop(stream, None)
-                self._cursors[stream] = lane.done_position  # now the last one: those left alone longest come first
-                yield Put(DELIVERY_CURSOR, (self._endpoint_id, stream, lane.done_seq, lane.done_position))
+                self._cursors[stream] = position  # now the last one: those left alone longest come first
+                yield Put(DELIVERY_CURSOR, (self._endpoint_id, stream, seq, position))
         self._touched.clear()
         if mark > self.mark:
             self.mark = mark

@@ -5,21 +5,21 @@ Owns: `Lanes`.
 
 Always holds: a lane is in exactly one `State`, and only its first event (or the first few together, its `batch`) may
 be under way; the next one's turn comes when that one is `passed`. There is a lane for each stream that has events
-which are not passed, and for no other. At most `per_lane` events of a lane are held in memory, and no more are taken in
-while `most` are held in all (while they are `narrow`, one lane's); of the others a lane knows that they exist (up to
-`last_seq`), and asks for them when it has none left (`HUNGRY`). Events that the endpoint does not want are passed where
-they stand.
+which are not passed, and for no other; where `width` is above 1, for each such part of a stream. At most `per_lane`
+events of a lane are held in memory, and no more are taken in while `most` are held in all (while they are `narrow`, one
+lane's); of the others a lane knows that they exist (up to `last`), and asks for them when it has none left (`HUNGRY`).
+Events that the endpoint does not want are passed where they stand.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heappop, heappush, nsmallest
 from itertools import count
 
 from callboard.ledger import Recorded
-from callboard.webhooks.lane import Lane, State
+from callboard.webhooks.lane import Lane, State, key_of
 
 # Looking a member up in its class takes longer than all the rest of `take`.
 _READY, _SENDING, _GATHERING, _WAITING, _HUNGRY, _READING = State
@@ -30,8 +30,9 @@ Wants = Callable[[Recorded], bool]
 class Lanes:
     """See the module. Every method takes constant time, but `mark` and `narrow`, which look at all lanes."""
 
-    def __init__(self, per_lane: int, most: int) -> None:
+    def __init__(self, per_lane: int, most: int, width: int = 1) -> None:
         self.per_lane = per_lane
+        self.width = width
         self._widest = self._most = most
         self._lanes: dict[str, Lane] = {}
         self._ready: deque[Lane] = deque()
@@ -69,10 +70,13 @@ class Lanes:
         """The next event of its stream was committed."""
         self._highest = event.position
         self.pending += 1
-        lane = self._lanes.get(event.stream)
+        lane = self._lane_of(event)
         if lane is None:
-            lane = Lane(event.stream, event.seq - 1, event.position - 1, event.seq)
-            self._lanes[event.stream] = lane
+            width = self.width
+            place = event.seq // width
+            lane = Lane(event.stream, event.seq % width, width, place - 1, event.position - 1)
+            lane.last = place
+            self._lanes[lane.key] = lane
             if self.held < self._most:
                 self._hold(lane, event)
                 self._make_ready(lane)
@@ -81,7 +85,7 @@ class Lanes:
             return
         # Behind a gap nothing is held: what a lane holds is what comes next.
         held = self.grows(lane)
-        lane.last_seq = event.seq
+        lane.last = lane.place(event)
         if held:
             self._hold(lane, event)
             if lane.state is _GATHERING:
@@ -90,40 +94,50 @@ class Lanes:
     def pass_over(self, event: Recorded) -> None:
         """The next event of its stream was committed, and is not wanted: as if it were passed, in its turn."""
         self._highest = event.position
-        lane = self._lanes.get(event.stream)
+        lane = self._lane_of(event)
         if lane is None:
             return
-        if lane.held_seq == lane.last_seq:
-            lane.held_seq = event.seq
+        place = lane.place(event)
+        if lane.held == lane.last:
+            lane.held = place
             lane.held_position = event.position
         else:
             self.pending += 1  # not known when it is read back that it was seen before
-        lane.last_seq = event.seq
+        lane.last = place
 
     def restore(self, stream: str, done_seq: int, done_position: int, last_seq: int) -> None:
         """There are events of `stream` after `done_seq`, up to `last_seq`, that are not passed.
 
-        If the lane exists already (by `restore`), it is extended to `last_seq`.
+        A lane that exists already is extended to `last_seq`.
         """
-        lane = self._lanes.get(stream)
-        if lane is None:
-            lane = self._lanes[stream] = Lane(stream, done_seq, done_position, done_seq)
-            lane.restored = True
-            self._hungry.append(lane)
-        self.pending += max(0, last_seq - lane.last_seq)
-        lane.last_seq = max(last_seq, lane.last_seq)
+        for part in range(self.width):
+            done, last = (done_seq - part) // self.width, (last_seq - part) // self.width
+            lane = self._lanes.get(key_of(stream, part, self.width))
+            if lane is None and last > done:
+                lane = Lane(stream, part, self.width, done, done_position)
+                lane.restored = True
+                self._lanes[lane.key] = lane
+                self._hungry.append(lane)
+            if lane is not None:
+                self.pending += max(0, last - lane.last)
+                lane.last = max(last, lane.last)
 
     def replace(self, event: Recorded) -> None:
         """This event, if it is held, is this one now (it was expunged)."""
-        lane = self._lanes.get(event.stream)
-        for place, held in enumerate(lane.events if lane is not None else ()):
+        lane = self._lane_of(event)
+        for place, held in enumerate(lane.events if lane is not None else []):
             if held.seq == event.seq:
                 assert lane is not None
                 lane.events[place] = event
 
     def grows(self, lane: Lane) -> bool:
         """Whether the next event of its stream will be held."""
-        return lane.held_seq == lane.last_seq and len(lane.events) < self.per_lane and self.held < self._most
+        return lane.held == lane.last and len(lane.events) < self.per_lane and self.held < self._most
+
+    def _lane_of(self, event: Recorded) -> Lane | None:
+        if self.width == 1:
+            return self._lanes.get(event.stream)
+        return self._lanes.get(key_of(event.stream, event.seq % self.width, self.width))
 
     def _make_ready(self, lane: Lane) -> None:
         lane.state = _READY
@@ -131,7 +145,7 @@ class Lanes:
 
     def _hold(self, lane: Lane, event: Recorded) -> None:
         lane.events.append(event)
-        lane.held_seq = event.seq
+        lane.held = lane.place(event)
         lane.held_position = event.position
         self.held += 1
 
@@ -162,14 +176,12 @@ class Lanes:
     def _drop(self, lane: Lane, keep: int) -> None:
         """Hold but the first so many events."""
         events = lane.events
-        before = len(events)
-        while len(events) > keep:
-            events.pop()
-        dropped = before - len(events)
-        seq = events[-1].seq if events else lane.done_seq
+        dropped = max(0, len(events) - keep)
+        del events[keep:]
+        place = lane.place(events[-1]) if events else lane.done
         self.held -= dropped
-        self.pending += lane.held_seq - seq - dropped  # those between that were passed over: they will be read again
-        lane.held_seq = seq
+        self.pending += lane.held - place - dropped  # those between that were passed over: they will be read again
+        lane.held = place
 
     # Events go.
 
@@ -183,13 +195,13 @@ class Lanes:
 
     def passed(self, lane: Lane) -> None:
         """The first events of `lane`, which were under way, were accepted or given up on."""
-        for _ in range(lane.batch):
-            event = lane.events.popleft()
+        event = lane.events[lane.batch - 1]
+        del lane.events[: lane.batch]
         self.held -= lane.batch
         self.pending -= lane.batch
         lane.batch = 1
         lane.together = False
-        lane.done_seq = event.seq
+        lane.done = lane.place(event)
         lane.done_position = event.position
         if lane.closings >= 0:
             lane.forget()
@@ -238,12 +250,12 @@ class Lanes:
     # Events are read back.
 
     def hungry(self) -> Lane | None:
-        """A lane to `feed` with the events after its `done_seq`, at most `per_lane`; None while memory is full."""
+        """A lane to `feed` with its events after `done_seq`, at most `per_lane`; None while memory is full."""
         if not self._hungry or self.held >= self._most:
             return None
         lane = self._hungry.popleft()
         lane.state = _READING
-        lane.asked_seq = lane.last_seq
+        lane.asked = lane.last
         return lane
 
     def feed(self, lane: Lane, events: Sequence[Recorded], wants: Wants | None = None) -> int:
@@ -252,12 +264,12 @@ class Lanes:
         Retention may have taken some away. What is newer than the last event that was offered is left out: it
         will be offered in a moment. Those that nobody `wants` are passed.
         """
-        known = [event for event in events if event.seq <= lane.last_seq]
-        next_seq = known[0].seq if known else lane.asked_seq + 1
-        gone = next_seq - lane.done_seq - 1
+        known = [event for event in events if lane.place(event) <= lane.last]
+        following = lane.place(known[0]) if known else lane.asked + 1
+        gone = following - lane.done - 1
         self.pending -= gone
         if gone:
-            lane.done_seq = lane.held_seq = next_seq - 1
+            lane.done = lane.held = following - 1
             lane.forget()
         if known:
             self._feed(lane, known, known if wants is None else [event for event in known if wants(event)])
@@ -269,7 +281,7 @@ class Lanes:
         self.pending -= len(known) - len(wanted)
         lane.events.extend(wanted)
         self.held += len(wanted)
-        lane.held_seq = known[-1].seq
+        lane.held = lane.place(known[-1])
         lane.held_position = known[-1].position
         if not wanted or wanted[0] is not known[0]:
             lane.forget()
@@ -281,8 +293,9 @@ class Lanes:
     def skip(self, lane: Lane, events: Sequence[Recorded]) -> None:
         """The first events that `lane` asked for, `events`, were passed before a restart: it asks for the next ones."""
         last = events[-1]
-        self.pending -= last.seq - lane.done_seq
-        lane.done_seq = lane.held_seq = last.seq
+        place = lane.place(last)
+        self.pending -= place - lane.done
+        lane.done = lane.held = place
         lane.done_position = lane.held_position = last.position
         self._feed_or_end(lane)
 
@@ -293,22 +306,42 @@ class Lanes:
 
     def _feed_or_end(self, lane: Lane) -> None:
         """It holds nothing: ask for more, if there is more."""
-        if lane.held_seq > lane.done_seq:  # the last ones were passed over
-            lane.done_seq = lane.held_seq
+        if lane.held > lane.done:  # the last ones were passed over
+            lane.done = lane.held
             lane.done_position = lane.held_position
-        if lane.last_seq > lane.done_seq:
+        if lane.last > lane.done:
             lane.state = _HUNGRY
             self._hungry.append(lane)
         else:
-            del self._lanes[lane.stream]
+            del self._lanes[lane.key]
             self._highest = max(self._highest, lane.done_position)
 
     # How far all of them have come.
 
     def reached(self) -> Iterator[tuple[str, int]]:
         """Each lane's stream, and the position up to which its events are passed."""
-        for stream, lane in self._lanes.items():
-            yield stream, lane.events[0].position - 1 if lane.events else lane.done_position
+        for lane in self._lanes.values():
+            yield lane.stream, lane.events[0].position - 1 if lane.events else lane.done_position
+
+    def cursors(self, moved: Iterable[Lane]) -> dict[str, tuple[int, int]]:
+        """By stream: seq and position up to which it is passed, of the streams whose lanes have `moved`."""
+        if self.width == 1:
+            return {lane.stream: (lane.done, lane.done_position) for lane in moved}
+        cursors: dict[str, tuple[int, int]] = {}
+        for lane in moved:
+            cursor = self._cursor(lane)
+            cursors[lane.stream] = max(cursor, cursors.get(lane.stream, cursor))
+        return cursors
+
+    def _cursor(self, lane: Lane) -> tuple[int, int]:
+        """What holds for all parts of the stream: of those that have come to their end nothing is left."""
+        parts = [self._lanes.get(key_of(lane.stream, part, self.width)) for part in range(self.width)]
+        left = [(each.next_seq - 1, each.done_position) for each in parts if each is not None]
+        return min(left, default=(lane.done_seq, lane.done_position))
+
+    def reach(self, position: int) -> None:
+        """Up to this position nothing else will be told of."""
+        self._highest = max(self._highest, position)
 
     def mark(self) -> int:
         """The position up to which every event is passed; 0 if nothing is known yet. Never goes back."""

@@ -6,7 +6,7 @@ Owns: `Manner`, `Bucket`.
 from __future__ import annotations
 
 from math import inf
-from typing import Annotated
+from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct
 
@@ -14,6 +14,8 @@ from callboard.webhooks.batching import Batch
 
 MOST_CONCURRENCY = 1000
 MOST_RATE = 100_000.0
+SPREAD: Final = 8
+"""How many events of one session may be under way to an endpoint that wants no order."""
 
 
 class Manner(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -29,12 +31,24 @@ class Manner(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     timeout_seconds: Annotated[
         float, Meta(ge=0, le=300, description="How long an attempt may take. 0: as the server's setting.")
     ] = 0.0
+    ordering: Annotated[
+        Literal["session", "none"],
+        Meta(
+            description="session: events of one session one after the other. none: several of them at the same time, in"
+            " no order, for those who want throughput only."
+        ),
+    ] = "session"
     operational: Annotated[
         bool, Meta(description="Be sent what happens to the other endpoints, too (endpoint.failing, event.parked, …).")
     ] = False
     batch: Annotated[
         Batch | None, Meta(description="Several events of a session in one request. null: each in its own.")
     ] = None
+
+    @property
+    def width(self) -> int:
+        """Into so many lanes a session's events go."""
+        return 1 if self.ordering == "session" else SPREAD
 
     def most(self, connections: int) -> int:
         """How many attempts may be under way, where the server's setting is so many."""

@@ -2,7 +2,8 @@
 
 Owns: `Outlet`.
 
-Always holds: an event of a lane is sent only after the one before it was accepted (2xx) or parked; every
+Always holds: an event of a lane is sent only after the one before it was accepted (2xx) or parked; a session has one
+lane, unless the endpoint wants no order (`ordering`, which an outlet keeps for as long as it is open). Every
 attempt that ended is recorded. What happens to one event makes no objects but the rows that are written.
 
 After a restart the attempts made before are counted on from the log, and the first new one is made at once, unless the
@@ -17,9 +18,7 @@ import asyncio
 import logging
 import ssl
 from collections.abc import Callable, Sequence
-from itertools import islice
 from math import inf
-from typing import Protocol
 
 from callboard.clock import NANOSECONDS, Clock
 from callboard.database import Database, Value
@@ -34,6 +33,7 @@ from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.failures import Failure, failure_of_status
 from callboard.webhooks.gauges import Gauges, Settings
 from callboard.webhooks.health import Health, Signal
+from callboard.webhooks.horizon import Horizon
 from callboard.webhooks.journal import Journal, Progress
 from callboard.webhooks.lane import Lane
 from callboard.webhooks.lanes import Lanes
@@ -43,7 +43,7 @@ from callboard.webhooks.reach import Resolve, resolve
 from callboard.webhooks.record import Recorder
 from callboard.webhooks.request import Renderer, head_row, target_of
 from callboard.webhooks.retry import Random
-from callboard.webhooks.sender import Pool
+from callboard.webhooks.sender import Pool, Sending
 from callboard.webhooks.shard_progress import ShardProgress
 from callboard.webhooks.shards import WHOLE, Tenure
 from callboard.webhooks.standing import standing_of
@@ -52,17 +52,6 @@ MOST_LOOKED_AT = 8
 """Lanes, in search of the event that has waited longest."""
 
 log = logging.getLogger("callboard.webhooks")
-
-
-class Sending(Protocol):
-    """What an outlet needs of its pool."""
-
-    @property
-    def open(self) -> int: ...
-    @property
-    def busy(self) -> int: ...
-    def wake(self) -> None: ...
-    async def stop(self, grace: float) -> None: ...
 
 
 class Outlet:
@@ -103,9 +92,14 @@ class Outlet:
         self._gone = gone
         self._receipts = receipts
         self._loop = asyncio.get_running_loop()
-        self._lanes = Lanes(settings.per_lane, settings.most_held)
+        self.ordering = endpoint.delivery.ordering
+        self._lanes = Lanes(settings.per_lane, settings.most_held, endpoint.delivery.width)
+        self._horizon = Horizon(database, self._id, tenure, self._lanes, settings.most_lanes, settings.window)
+        self._offered = reached
         self.progress = (
-            Progress(self._id, self._lanes) if tenure.whole else ShardProgress(self._id, self._lanes, tenure, reached)
+            Progress(self._id, self._lanes)
+            if tenure.whole
+            else ShardProgress(self._id, self._lanes, tenure, self._reached)
         )
         self._aim()
         self._course = Course(
@@ -115,6 +109,7 @@ class Outlet:
             settings.retry,
             random,
             spill_after=settings.spill_after,
+            ordered=self._lanes.width == 1,
             note=journal.state,
             tell=tell,
         )
@@ -123,8 +118,6 @@ class Outlet:
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = inf
         self._early: list[Recorded] | None = []
-        self._read_up_to = 0
-        """The position up to which `open` saw everything: what is offered again up to there is known."""
         self._delivered = self._expired = 0
         self._failures: dict[str, int] = {}
 
@@ -158,24 +151,21 @@ class Outlet:
     # Opening, changing, closing.
 
     async def open(self) -> None:
-        """Read how far the endpoint has come, and begin there. `offer` may be called from before this is
-        awaited.
+        """Read how far the endpoint has come, and begin there. `offer` may be called from before this is awaited.
 
-        Reads the endpoint's health, what was left out and its standing, nothing else: lanes read their events when it
-        is their turn. Raises what `Database.fetch` raises; it may be called again then.
+        Reads the endpoint's health, what was left out, its standing and a window of what there is to be sent: lanes
+        read their events when it is their turn. Raises what `Database.fetch` raises; it may be called again then.
         """
         health = await self._database.fetch("endpoint_health", endpoint_id=self._id)
         gaps = await self._database.fetch("delivery_gaps", endpoint_id=self._id, limit=MOST_HELD)
         for row in health:
             self._course.restore(row, self._now(), self._loop.time())
         for stream, seq in gaps:
-            if self.tenure.holds(str(stream)):
+            if self._course.ordered and self.tenure.holds(str(stream)):
                 self._course.gaps.add(str(stream), _integer(seq))
         standing = await standing_of(self._database, self._id, self.tenure)
         self.progress.restore(standing)
-        self._read_up_to = standing.read_up_to
-        for lane in standing.lanes:
-            self._lanes.restore(*lane)
+        await self._horizon.begin(standing.marks)
         early, self._early = self._early or [], None
         self.offer(early)
         self._set_timer()
@@ -216,10 +206,8 @@ class Outlet:
         if self._early is not None:
             self._early += events
             return
-        if self._read_up_to:
-            events = self._unread(events)
         offer, wants = self._lanes.offer, self.endpoint.selection.wants
-        for event in events:
+        for event in self._horizon.seen(events):
             if wants(event):
                 offer(event)
             else:
@@ -227,13 +215,9 @@ class Outlet:
         self._journal.moved()
         self.wake()
 
-    def _unread(self, events: Sequence[Recorded]) -> Sequence[Recorded]:
-        """Those of `events` that `open` did not see: they come in the order of positions."""
-        for index, event in enumerate(events):
-            if event.position > self._read_up_to:
-                self._read_up_to = 0
-                return events[index:]
-        return ()
+    def _reached(self) -> int:
+        """The position up to which the lanes know everything, where other nodes' events lie between."""
+        return self._horizon.known if self._horizon.beyond else self._offered()
 
     def replace(self, event: Recorded) -> None:
         """The event is this one now: it was expunged."""
@@ -242,19 +226,35 @@ class Outlet:
     def wake(self) -> None:
         """Something may be ready to be sent."""
         self._pool.wake()
-        if self._lanes.starving:
+        self._ask()
+
+    def _ask(self) -> None:
+        """Be read for, if there is something to read."""
+        if self._lanes.starving or self._horizon.near:
             self._hungry()
 
     async def read_back(self) -> bool:
-        """Read events for one lane that has none in memory. Returns whether there was one.
+        """Read events for one lane that has none in memory, or what lies ahead. Returns whether there was anything.
 
         Raises what `Database.fetch` raises.
         """
         lane = self._lanes.hungry()
-        if lane is None:
+        if lane is not None:
+            await self._read_for(lane)
+        elif self._horizon.near:
+            await self._horizon.look_ahead()
+            self._journal.moved()
+        else:
             return False
+        self.wake()
+        return True
+
+    async def _read_for(self, lane: Lane) -> None:
         try:
-            events = await self._ledger.read_stream(lane.stream, lane.done_seq, self._settings.per_lane)
+            events = await self._ledger.read_stream(
+                lane.stream, lane.done_seq, self._settings.per_lane, lane.part, lane.width
+            )
+            events = [event for event in events if lane.place(event) <= lane.asked]  # the log may know more of them
             logged = Logged(self._database, self.endpoint.wants, self._logged_as)
             passed, made = await logged.of(events) if lane.restored else ([], [])
             if made:
@@ -265,15 +265,13 @@ class Outlet:
         if passed:
             self._lanes.skip(lane, passed)
             self.progress.passed(lane)
-            return True
+            return
         gone = self._lanes.feed(lane, events, self.endpoint.wants)
         if lane.restored:
             self._course.counted(lane, made, self._now(), self._loop.time())
         if gone:
             self._expired += gone
             log.warning("endpoint %s: %d events of stream %s were removed undelivered", self._id, gone, lane.stream)
-        self.wake()
-        return True
 
     # What the pool asks for and tells (`sender.Source`).
 
@@ -292,14 +290,14 @@ class Outlet:
         gaps = self._course.gaps
         more = gaps.header(work.stream) if gaps else b""
         if work.batch > 1:
-            return self._renderer.render_batch(_first(work), work.header, work.started, more)
-        return self._renderer.render(work.events[0], work.header, work.started, more)
+            return self._renderer.render_batch(work.events[: work.batch], work.stream.encode(), work.started, more)
+        return self._renderer.render(work.events[0], work.stream.encode(), work.started, more)
 
     def finished(self, work: Lane, status: int, error: Failure | None, wire: Connection[Lane]) -> None:
         if error is Failure.STOPPED:  # not known how it would have ended: it is made again when deliveries go on
             self._course.cut_off()
             return
-        events = [work.events[0]] if work.batch == 1 else _first(work)
+        events = work.events[: work.batch]
         now = self._now()
         started, number, version = work.started, work.attempts, work.version
         said, next_at = "", 0
@@ -318,8 +316,7 @@ class Outlet:
             self._journal.attempt(
                 (event.id, logged_as, number, started, status, said, seconds, next_at, version, size, *columns)
             )
-        if self._lanes.starving:
-            self._hungry()
+        self._ask()
 
     def _failed(self, lane: Lane, status: int, failure: Failure, wire: Connection[Lane], now: int) -> tuple[str, int]:
         """What is recorded, and when the next attempt is due."""
@@ -357,7 +354,9 @@ class Outlet:
         """
         times = []
         for lane in self._lanes.oldest(MOST_LOOKED_AT):
-            first = list(lane.events)[:1] or await self._ledger.read_stream(lane.stream, lane.done_seq, 1)
+            first = lane.events[:1] or await self._ledger.read_stream(
+                lane.stream, lane.done_seq, 1, lane.part, lane.width
+            )
             times += [event.committed_at for event in first]
         return min(times, default=0)
 
@@ -373,7 +372,7 @@ class Outlet:
             expired=self._expired,
             lanes=len(self._lanes),
             waiting=self._lanes.waiting,
-            pending=self._lanes.pending,
+            pending=self._lanes.pending + self._horizon.beyond,
             held=self._lanes.held,
             connections=self._pool.open,
             busy=self._pool.busy,
@@ -384,11 +383,6 @@ class Outlet:
             failing_since=health.failing_since,
             due_at=health.due_at,
         )
-
-
-def _first(lane: Lane) -> list[Recorded]:
-    """The events that are under way."""
-    return list(islice(lane.events, lane.batch))
 
 
 def _integer(value: object) -> int:

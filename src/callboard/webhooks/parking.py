@@ -41,10 +41,9 @@ class Parked(msgspec.Struct, frozen=True):
     status: int
     error: str
 
-    def rows(self) -> tuple[Put, Put]:
+    def row(self) -> Put:
         """What is written when it is parked."""
-        gap = Put(DELIVERY_GAP, (self.endpoint_id, self.stream, self.seq))
-        return Put(PARKED_EVENT, msgspec.structs.astuple(self)), gap
+        return Put(PARKED_EVENT, msgspec.structs.astuple(self))
 
 
 async def parked_events(database: Database, endpoint_id: str, after: tuple[int, str], limit: int) -> list[Parked]:
@@ -83,13 +82,14 @@ class Gaps:
     def __bool__(self) -> bool:
         return bool(self._by_stream)
 
-    def add(self, stream: str, seq: int) -> None:
-        """This was left out, after whatever else was of its stream."""
+    def add(self, stream: str, seq: int) -> Put:
+        """This was left out, after whatever else was of its stream. A row to write, unless it is there."""
         if self._held >= MOST_HELD:
             oldest = next(iter(self._by_stream))
             self._held -= len(self._by_stream.pop(oldest))
         self._by_stream.setdefault(stream, []).append(seq)
         self._held += 1
+        return Put(DELIVERY_GAP, (self._endpoint_id, stream, seq))
 
     def header(self, stream: str) -> bytes:
         """The header line, with its end, for the next delivery of `stream`; nothing if nothing was left out."""

@@ -1,6 +1,6 @@
 """The guarded sender: a pool of connections to one endpoint that pull work as they become free.
 
-Owns: `Pool`, `Source` and `SenderSettings`.
+Owns: `Pool`, `Sending`, `Source` and `SenderSettings`.
 
 Always holds: no more than `connections` are open or being opened. An attempt has one deadline, from the name's
 resolution to the last byte that is read; it is swept, not timed one by one, so it ends up to two `SWEEP`s late.
@@ -51,6 +51,17 @@ class Source(Protocol[Work]):
         `wire` knows more about it, as long as this call lasts.
         """
         ...
+
+
+class Sending(Protocol):
+    """What whoever has work for a pool needs of it."""
+
+    @property
+    def open(self) -> int: ...
+    @property
+    def busy(self) -> int: ...
+    def wake(self) -> None: ...
+    async def stop(self, grace: float) -> None: ...
 
 
 class Pool(Generic[Work]):

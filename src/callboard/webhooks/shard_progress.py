@@ -48,7 +48,7 @@ class ShardProgress:
 
     def passed(self, lane: Lane) -> None:
         """`lane` has come further."""
-        self._touched[lane.stream] = lane
+        self._touched[lane.key] = lane
 
     def checkpoint(self) -> Iterator[Put | Delete]:
         """What has changed since this was last asked: marks, cursors beyond them, and those they have overtaken."""
@@ -57,14 +57,14 @@ class ShardProgress:
             shard = shard_of(stream)
             marks[shard] = min(marks[shard], position)
         moved = set()
-        for stream, lane in self._touched.items():
+        for stream, (seq, position) in self._lanes.cursors(self._touched.values()).items():
             shard = shard_of(stream)
             moved.add(shard)
-            if lane.done_position > marks[shard]:
+            if position > marks[shard]:
                 cursors = self._cursors[shard]
                 cursors.pop(stream, None)
-                cursors[stream] = lane.done_position  # now the last one: those left alone longest come first
-                yield Put(DELIVERY_CURSOR, (self._endpoint_id, stream, lane.done_seq, lane.done_position))
+                cursors[stream] = position  # now the last one: those left alone longest come first
+                yield Put(DELIVERY_CURSOR, (self._endpoint_id, stream, seq, position))
         self._touched.clear()
         for shard, mark in marks.items():
             if mark > self._marks[shard] and (shard in moved or mark - self._marks[shard] >= STRIDE):

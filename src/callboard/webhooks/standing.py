@@ -1,33 +1,43 @@
 """How far an endpoint has come, as the database has it: where deliveries begin after a start, or in shards taken over.
 
-Owns: `Standing`, `standing_of`, `marks_of`.
+Owns: `Standing`, `standing_of`, `marks_of`; `Window`, `window_of`.
 
-Always holds: what is read is the marks, the cursors after them and the streams with events after them, nothing that
-grows with history. Cursors and marks may be a second behind the log of attempts, never ahead of it.
+Always holds: what is read is the marks, the cursors after them, and of the events after them a bounded stretch: nothing
+that grows with history or with a backlog. Cursors and marks may be a second behind the log of attempts, never ahead of
+it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from callboard.database import Database, Row
 from callboard.webhooks.shards import Tenure, shard_of
 
+Span = tuple[str, int, int, int]
+"""A stream with events that may have to be sent: stream, last seq and position that are done with, last seq."""
 
-@dataclass(slots=True)
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """`mark` is the lowest of `marks`, which has one for each shard of the tenure: everything up to it is done with.
 
-    `cursors` are the positions of streams that have come further. `lanes` are the streams with events that may have to
-    be sent: stream, last seq and position that are done with, last seq. All that was committed up to `read_up_to` is
-    in here, and nothing after it.
+    `cursors` are the positions of streams that have come further.
     """
 
     mark: int
-    marks: dict[int, int]
+    marks: Mapping[int, int]
     cursors: dict[str, int] = field(default_factory=dict)
-    lanes: list[tuple[str, int, int, int]] = field(default_factory=list)
-    read_up_to: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The `spans` of streams with events in a stretch of positions, up to `upto`; `newest` is the last there is."""
+
+    spans: list[Span]
+    upto: int
+    newest: int
 
 
 async def standing_of(database: Database, endpoint_id: str, tenure: Tenure) -> Standing:
@@ -37,14 +47,22 @@ async def standing_of(database: Database, endpoint_id: str, tenure: Tenure) -> S
     marks = await marks_of(database, endpoint_id, tenure)
     lowest = min(marks.values())
     rows = await database.fetch("delivery_cursors", endpoint_id=endpoint_id, position=lowest)
-    passed = {str(row[1]): (_integer(row[2]), _integer(row[3])) for row in rows if tenure.holds(str(row[1]))}
-    standing = Standing(lowest, marks, {stream: position for stream, (_, position) in passed.items()})
-    heads = await database.fetch("stream_heads", position=lowest)
-    standing.read_up_to = max((_integer(row[4]) for row in heads), default=lowest)
-    for row in heads:
-        if tenure.holds(str(row[0])):
-            await _add_lane(database, standing, row, passed.get(str(row[0])))
-    return standing
+    return Standing(lowest, marks, {str(row[1]): _integer(row[3]) for row in rows if tenure.holds(str(row[1]))})
+
+
+async def window_of(
+    database: Database, endpoint_id: str, tenure: Tenure, marks: Mapping[int, int], after: int, size: int
+) -> Window:
+    """What there is to be sent among the next `size` positions after `after`. Raises what `Database.fetch` raises."""
+    ((highest,),) = await database.fetch("highest_position")
+    newest = _integer(highest)
+    window = Window([], max(after, min(newest, after + size)), newest)
+    if tenure.shards and window.upto > after:
+        heads = await database.fetch("stream_heads", endpoint_id=endpoint_id, position=after, upto=window.upto)
+        for head in heads:
+            if tenure.holds(str(head[0])) and (span := await _span(database, marks, head, window.upto)):
+                window.spans.append(span)
+    return window
 
 
 async def marks_of(database: Database, endpoint_id: str, tenure: Tenure) -> dict[int, int]:
@@ -59,23 +77,22 @@ async def marks_of(database: Database, endpoint_id: str, tenure: Tenure) -> dict
     return marks
 
 
-async def _add_lane(database: Database, standing: Standing, head: Row, cursor: tuple[int, int] | None) -> None:
+async def _span(database: Database, marks: Mapping[int, int], head: Row, upto: int) -> Span | None:
     stream = str(head[0])
-    first_seq, last_seq, first_position, last_position = (_integer(value) for value in head[1:])
-    mark = standing.marks[shard_of(stream)]
+    first_seq, last_seq, first_position, last_position, *passed = (_integer(value) for value in head[1:])
+    mark = marks[shard_of(stream)]
     if last_position <= mark:
-        return
-    if cursor is not None and cursor[1] > mark:
-        done = cursor
+        return None
+    if passed[1] > mark and passed[0] >= first_seq:
+        done = (passed[0], passed[1])
     elif first_position > mark:
         done = (first_seq - 1, first_position - 1)
     else:  # its first events after the lowest mark are done with, as its own shard has come further
         first = await database.fetch("stream_head_after", stream=stream, position=mark)
-        if not first:
-            return  # retention has just taken them away
+        if not first or _integer(first[0][1]) > upto:
+            return None  # retention has just taken them away
         done = (_integer(first[0][0]) - 1, _integer(first[0][1]) - 1)
-    if done[0] < last_seq:
-        standing.lanes.append((stream, *done, last_seq))
+    return (stream, *done, last_seq) if done[0] < last_seq else None
 
 
 def _integer(value: object) -> int:

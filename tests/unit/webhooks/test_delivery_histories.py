@@ -12,8 +12,9 @@ import random
 import shutil
 import tempfile
 from collections.abc import Coroutine
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import pytest
 from hypothesis import Phase, settings
@@ -48,18 +49,28 @@ from callboard.webhooks.tls import system_context
 
 T = TypeVar("T")
 
-HISTORIES = int(os.environ.get("CALLBOARD_HISTORIES", "25"))
-STREAMS = ["a", "b", "c", "d"]
+HISTORIES = int(os.environ.get("CALLBOARD_HISTORIES", "20"))
+STREAMS = ["a", "b", "c", "d", "e", "f", "g", "h"]
+POISONED = STREAMS[:3]
+"""No more than half of `most_lanes`: where so many lanes cannot go on, what comes after them is not looked up."""
 MOODS = ["ok", "broken", "down", "silent", "slow", "throttled", "refusing"]
 FAULTS = {"nobody was told": 0.0, "under way": 0.005, "answered": 0.015, "recorded": 0.1, "marked": 1.5}
 """Named points to be killed at, by the seconds after a commit at which a delivery gets there."""
 SETTINGS = Settings(
-    health=HealthPolicy(disable_after=6 * 3600.0), sender=SenderSettings(connections=3), per_lane=4, most_held=9
+    health=HealthPolicy(disable_after=6 * 3600.0),
+    sender=SenderSettings(connections=3),
+    per_lane=4,
+    most_held=9,
+    most_lanes=7,
+    window=5,
 )
 
 
 class Deliveries(RuleBasedStateMachine):
     """One house with two endpoints: `bad`, to which everything happens, and `good`, which must not notice."""
+
+    ordering: Literal["session", "none"] = "session"
+    settings = SETTINGS
 
     def __init__(self) -> None:
         super().__init__()
@@ -125,7 +136,7 @@ class Deliveries(RuleBasedStateMachine):
         self.ledger = Ledger(mains, account_id="a" * 24, app_id="b" * 24)
         self.endpoints = Endpoints(mains, self.world, self.ids, self.random.randbytes)
         await self.endpoints.load()
-        self.dispatcher = Dispatcher(mains, self.ledger, self.endpoints, self.world, self.random, SETTINGS)
+        self.dispatcher = Dispatcher(mains, self.ledger, self.endpoints, self.world, self.random, self.settings)
         await self.dispatcher.start()
         self.replays = ReplayService(
             *(mains, self.ledger, self.endpoints, self.world, self.ids),
@@ -136,7 +147,7 @@ class Deliveries(RuleBasedStateMachine):
         await self.replays.start()
 
     async def create(self, name: str) -> str:
-        manner = Manner(batch=Batch(events=3) if name == "bad" else None)
+        manner = Manner(batch=Batch(events=3), ordering=self.ordering) if name == "bad" else Manner()
         return (await self.endpoints.create(EndpointRequest(url=f"http://{name}.example/hook", delivery=manner))).id
 
     async def die(self) -> None:
@@ -165,7 +176,7 @@ class Deliveries(RuleBasedStateMachine):
         for _ in range(count):
             self.run(self.commit(stream))
 
-    @rule(stream=st.sampled_from(STREAMS))
+    @rule(stream=st.sampled_from(POISONED))
     def something_happens_that_the_endpoint_cannot_handle(self, stream: str) -> None:
         self.run(self.commit(stream, poison=True))
 
@@ -236,7 +247,7 @@ class Deliveries(RuleBasedStateMachine):
 
     @rule(batch=st.sampled_from([None, Batch(events=2), Batch(events=3, milliseconds=500), Batch(bytes=1024)]))
     def told_to_send_several_together_or_not(self, batch: Batch | None) -> None:
-        self.run(self.ask("update", EndpointRequest(delivery=Manner(batch=batch))))
+        self.run(self.ask("update", EndpointRequest(delivery=Manner(batch=batch, ordering=self.ordering))))
 
     @rule(seconds=st.sampled_from([-90_000.0, -3600.0, 3600.0, 90_000.0]))
     def the_clock_jumps(self, seconds: float) -> None:
@@ -252,7 +263,8 @@ class Deliveries(RuleBasedStateMachine):
     def one_at_a_time_and_only_what_was_committed(self) -> None:
         committed = {event.id: event for event in self.committed}
         for server in self.servers.values():
-            assert all(flying <= 1 for stream, flying in server.flying.items() if stream)
+            most = 1 if server is not self.bad else Manner(ordering=self.ordering).width
+            assert all(flying <= most for stream, flying in server.flying.items() if stream)
             for request in server.requests:
                 event = committed[request.id]
                 assert (event.stream, event.seq) == (request.stream, request.seq)
@@ -287,7 +299,7 @@ class Deliveries(RuleBasedStateMachine):
         self.run(self.ask("update", EndpointRequest(enabled=True)))
         self.run(self.ask("resume"))
         for number in range(90):  # an hour for each of 30 steps: so long a refused event is tried (30 of them took 44)
-            self.run(self.commit(f"e{number}"))
+            self.run(self.commit(f"end{number}"))
             self.run(asyncio.sleep(1200))
             self.nothing_went_wrong_unseen()
             if not any(gauges.pending for gauges in self.dispatcher.gauges()):
@@ -313,7 +325,9 @@ class Deliveries(RuleBasedStateMachine):
         accepted = [request for request in every if not request.replay]
         replayed = {(request.stream, request.seq) for request in every if request.replay}
         for request in accepted:
-            if request.id not in seen:
+            if server is self.bad and self.ordering == "none":
+                assert request.gap == (), "a gap, where there is no order"
+            elif request.id not in seen:
                 before = last.get(request.stream, 0)
                 assert request.seq > before, "out of order"
                 between = {seq for seq in range(before + 1, request.seq) if (request.stream, seq) not in replayed}
@@ -338,3 +352,14 @@ Deliveries.TestCase.settings = settings(
     max_examples=HISTORIES, stateful_step_count=30, deadline=None, phases=(Phase.explicit, Phase.reuse, Phase.generate)
 )
 TestDeliveries = Deliveries.TestCase
+
+
+class UnorderedDeliveries(Deliveries):
+    """As `Deliveries`; `bad` wants no order."""
+
+    ordering: Literal["session", "none"] = "none"
+    settings = replace(SETTINGS, most_lanes=60)  # a session has as many as eight
+
+
+UnorderedDeliveries.TestCase.settings = settings(Deliveries.TestCase.settings, max_examples=max(1, HISTORIES // 2))
+TestUnorderedDeliveries = UnorderedDeliveries.TestCase

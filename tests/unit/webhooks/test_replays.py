@@ -87,7 +87,7 @@ async def test_what_is_parked_is_replayed_and_parked_no_more_once_it_is_accepted
     endpoint = await home.endpoint()
     for event in events[1:3]:
         parked = Parked(endpoint.id, event.id, event.stream, event.seq, event.type, event.at + 9, 4, 422, "http_4xx")
-        await home.database.commit(Unit(parked.rows()))
+        await home.database.commit(Unit((parked.row(),)))
     home.receiver.behaviour = lambda delivery: status(422) if delivery.id == events[1].id else OK
     service = await home.service()
     view, _ = await service.desk.start(Wanted(since=0, until=home.clock.now(), status=Status.PARKED), "d")

@@ -78,7 +78,7 @@ async def test_what_was_given_up_or_parked_is_found_by_room_and_goes_to_where_th
             await home.log(endpoint, events[:1], "")
         for event in (of_a[3], of_b[1]):
             parked = Parked(ROOMS, event.id, event.stream, event.seq, event.type, event.at + 9, 4, 422, "http_4xx")
-            await home.database.commit(Unit(parked.rows()))
+            await home.database.commit(Unit((parked.row(),)))
         await home.set_webhook(A, new.url)
 
         async def arrived(**said: object) -> list[str]:

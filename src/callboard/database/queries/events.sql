@@ -62,12 +62,14 @@ WHERE position IN (
 )
 ORDER BY position
 
+-- Of the stream, or of one of `:width` parts of it.
 -- name: events_of_stream
 SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, committed_at, actor, cause, body,
     template_id, hook
 FROM event
 WHERE stream = :stream
   AND seq > :seq
+  AND seq % :width = :part
 ORDER BY seq
 LIMIT :limit
 
@@ -89,12 +91,20 @@ LIMIT 1
 SELECT COALESCE(MAX(position), 0)
 FROM event
 
+-- The streams that have events in a stretch of positions, and how far an endpoint has come in each.
 -- name: stream_heads
-SELECT stream, MIN(seq), MAX(seq), MIN(position), MAX(position)
-FROM event
-WHERE position > :position
-GROUP BY stream
-ORDER BY MIN(position)
+SELECT head.stream, first_seq, last_seq, first_position, last_position, coalesce(passed.seq, 0),
+    coalesce(passed.position, 0)
+FROM (
+    SELECT stream, MIN(seq) AS first_seq, MAX(seq) AS last_seq, MIN(position) AS first_position,
+        MAX(position) AS last_position
+    FROM event
+    WHERE position > :position
+      AND position <= :upto
+    GROUP BY stream
+) AS head
+LEFT JOIN delivery_cursor AS passed ON passed.endpoint_id = :endpoint_id AND passed.stream = head.stream
+ORDER BY first_position
 
 -- Within a stream seq and position rise together.
 -- name: stream_head_after
