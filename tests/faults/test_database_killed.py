@@ -63,10 +63,7 @@ async def check(database: Database, acknowledged: set[str]) -> None:
     assert acknowledged <= firsts
     assert firsts == seconds == sessions  # each unit is there whole, or not at all
     check_numbers(rows)
-    heads = {
-        str(row[0]): (row[1], row[2])
-        for row in await database.fetch("stream_heads", endpoint_id="", position=0, upto=2**62)
-    }
+    heads = {str(row[0]): (row[1], row[2]) for row in await database.fetch("stream_heads", position=0, upto=2**62)}
     for stream, (first, last) in heads.items():
         assert first == 1
         [place] = await database.commit(Unit(events=(event(f"{stream} goes on at {last!r}", stream),)))

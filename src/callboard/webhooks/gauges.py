@@ -37,7 +37,7 @@ class Settings:
     most_held: int = 10_000
     spill_after: float = 15.0
     most_lanes: int = 10_000
-    window: int = 50_000
+    window: int = 20_000
     grace: float = 5.0
     lease: float = 5.0
 

@@ -31,7 +31,7 @@ from callboard.database.tables import (
 )
 from callboard.webhooks.lane import Lane
 from callboard.webhooks.lanes import Lanes
-from callboard.webhooks.standing import Standing
+from callboard.webhooks.standing import Place, Standing
 
 HOLD = 0.02
 """Seconds."""
@@ -64,12 +64,12 @@ class Progress:
         self._endpoint_id = endpoint_id
         self._lanes = lanes
         self._touched: dict[str, Lane] = {}
-        self._cursors: dict[str, int] = {}
+        self._cursors: dict[str, Place] = {}
         self.mark = 0
         """The position up to which everything is done with, as it was last written."""
 
     def restore(self, standing: Standing) -> None:
-        """What the database holds: the mark, and the cursors' positions by stream."""
+        """What the database holds."""
         self.mark = standing.mark
         self._cursors = standing.cursors
 
@@ -77,13 +77,18 @@ class Progress:
         """`lane` has come further."""
         self._touched[lane.key] = lane
 
+    def place(self, stream: str) -> Place:
+        """How far `stream` has come, if that is further than the mark."""
+        touched = self._lanes.touched(stream, self._touched)
+        return self._lanes.cursors(touched).get(stream, self._cursors.get(stream, (0, 0)))
+
     def checkpoint(self) -> Iterator[Put | Delete]:
         """What has changed since this was last asked: the mark, cursors beyond it, and those it has overtaken."""
         mark = self._lanes.mark()
         for stream, (seq, position) in self._lanes.cursors(self._touched.values()).items():
             if position > mark:
                 self._cursors.pop(stream, None)
-                self._cursors[stream] = position  # now the last one: those left alone longest come first
+                self._cursors[stream] = (seq, position)  # now the last one: those left alone longest come first
                 yield Put(DELIVERY_CURSOR, (self._endpoint_id, stream, seq, position))
         self._touched.clear()
         if mark > self.mark:
@@ -95,7 +100,7 @@ class Progress:
 
     def _overtaken(self) -> list[str]:
         """Streams whose cursors say no more than the mark does: those at the beginning, up to the first that does."""
-        within = takewhile(lambda item: item[1] <= self.mark, self._cursors.items())
+        within = takewhile(lambda item: item[1][1] <= self.mark, self._cursors.items())
         return [stream for stream, _ in islice(within, MOST_DELETED)]
 
 

@@ -14,7 +14,7 @@ Events that the endpoint does not want are passed where they stand.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from heapq import heappop, heappush, nsmallest
 from itertools import count
 
@@ -41,6 +41,7 @@ class Lanes:
         self._gathering: list[tuple[float, int, Lane]] = []
         self._order = count()
         self._highest = 0
+        self._bound: int | None = None
         self.held = 0
         """How many events are in memory."""
         self.pending = 0
@@ -333,21 +334,26 @@ class Lanes:
             cursors[lane.stream] = max(cursor, cursors.get(lane.stream, cursor))
         return cursors
 
+    def touched(self, stream: str, lanes: Mapping[str, Lane]) -> list[Lane]:
+        """Those of `lanes`, by key, that are of this stream."""
+        keys = [key_of(stream, part, self.width) for part in range(self.width)]
+        return [lanes[key] for key in keys if key in lanes]
+
     def _cursor(self, lane: Lane) -> tuple[int, int]:
         """What holds for all parts of the stream: of those that have come to their end nothing is left."""
         parts = [self._lanes.get(key_of(lane.stream, part, self.width)) for part in range(self.width)]
         left = [(each.next_seq - 1, each.done_position) for each in parts if each is not None]
         return min(left, default=(lane.done_seq, lane.done_position))
 
-    def reach(self, position: int) -> None:
-        """Up to this position nothing else will be told of."""
+    def reach(self, position: int, *, bounded: bool) -> None:
+        """Of all up to this position the lanes know. If that is not all there is (`bounded`), the mark stays there."""
         self._highest = max(self._highest, position)
+        self._bound = position if bounded else None
 
     def mark(self) -> int:
         """The position up to which every event is passed; 0 if nothing is known yet. Never goes back."""
-        if not self._lanes:
-            return self._highest
-        return min(lane.events[0].position - 1 if lane.events else lane.done_position for lane in self._lanes.values())
+        firsts = [lane.events[0].position - 1 if lane.events else lane.done_position for lane in self._lanes.values()]
+        return min(firsts or [self._highest], default=0) if self._bound is None else min([*firsts, self._bound])
 
     def oldest(self, most: int) -> list[Lane]:
         """The lanes among which is the one whose first event has waited longest; at most `most`.

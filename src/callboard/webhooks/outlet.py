@@ -94,7 +94,7 @@ class Outlet:
         self._loop = asyncio.get_running_loop()
         self.ordering = endpoint.delivery.ordering
         self._lanes = Lanes(settings.per_lane, settings.most_held, endpoint.delivery.width)
-        self._horizon = Horizon(database, self._id, tenure, self._lanes, settings.most_lanes, settings.window)
+        self._horizon = Horizon(database, tenure, self._lanes, settings.most_lanes, settings.window)
         self._offered = reached
         self.progress = (
             Progress(self._id, self._lanes)
@@ -165,7 +165,7 @@ class Outlet:
                 self._course.gaps.add(str(stream), _integer(seq))
         standing = await standing_of(self._database, self._id, self.tenure)
         self.progress.restore(standing)
-        await self._horizon.begin(standing.marks)
+        await self._horizon.begin(standing.marks, self.progress.place)
         early, self._early = self._early or [], None
         self.offer(early)
         self._set_timer()
@@ -372,7 +372,7 @@ class Outlet:
             expired=self._expired,
             lanes=len(self._lanes),
             waiting=self._lanes.waiting,
-            pending=self._lanes.pending + self._horizon.beyond,
+            pending=self._horizon.pending(self.progress.mark),
             held=self._lanes.held,
             connections=self._pool.open,
             busy=self._pool.busy,

@@ -15,7 +15,7 @@ from callboard.database.tables import DELIVERY_CURSOR, SHARD_MARK
 from callboard.webhooks.lane import Lane
 from callboard.webhooks.lanes import Lanes
 from callboard.webhooks.shards import Tenure, shard_of
-from callboard.webhooks.standing import Standing
+from callboard.webhooks.standing import Place, Standing
 
 STRIDE = 10_000
 """The mark of a shard in which nothing happens follows in strides of so many positions: so much is read again at most
@@ -33,7 +33,7 @@ class ShardProgress:
         self._reached = reached
         self._touched: dict[str, Lane] = {}
         self._marks = dict.fromkeys(tenure.shards, 0)
-        self._cursors: dict[int, dict[str, int]] = {shard: {} for shard in tenure.shards}
+        self._cursors: dict[int, dict[str, Place]] = {shard: {} for shard in tenure.shards}
 
     @property
     def mark(self) -> int:
@@ -43,12 +43,17 @@ class ShardProgress:
     def restore(self, standing: Standing) -> None:
         """What the database holds."""
         self._marks = dict(standing.marks)
-        for stream, position in standing.cursors.items():
-            self._cursors[shard_of(stream)][stream] = position
+        for stream, place in standing.cursors.items():
+            self._cursors[shard_of(stream)][stream] = place
 
     def passed(self, lane: Lane) -> None:
         """`lane` has come further."""
         self._touched[lane.key] = lane
+
+    def place(self, stream: str) -> Place:
+        """How far `stream` has come, if that is further than its shard's mark."""
+        touched = self._lanes.touched(stream, self._touched)
+        return self._lanes.cursors(touched).get(stream, self._cursors[shard_of(stream)].get(stream, (0, 0)))
 
     def checkpoint(self) -> Iterator[Put | Delete]:
         """What has changed since this was last asked: marks, cursors beyond them, and those they have overtaken."""
@@ -63,7 +68,7 @@ class ShardProgress:
             if position > marks[shard]:
                 cursors = self._cursors[shard]
                 cursors.pop(stream, None)
-                cursors[stream] = position  # now the last one: those left alone longest come first
+                cursors[stream] = (seq, position)  # now the last one: those left alone longest come first
                 yield Put(DELIVERY_CURSOR, (self._endpoint_id, stream, seq, position))
         self._touched.clear()
         for shard, mark in marks.items():
@@ -75,7 +80,7 @@ class ShardProgress:
     def _overtaken(self, shard: int) -> Iterator[Delete]:
         """Cursors that say no more than the mark does: those at the beginning, up to the first that does."""
         cursors, mark = self._cursors[shard], self._marks[shard]
-        within = takewhile(lambda item: item[1] <= mark, cursors.items())
+        within = takewhile(lambda item: item[1][1] <= mark, cursors.items())
         for stream in [stream for stream, _ in islice(within, MOST_DELETED)]:
             del cursors[stream]
             yield Delete(DELIVERY_CURSOR, (self._endpoint_id, stream))

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from callboard.database import Database, Row
 from callboard.webhooks.shards import Tenure, shard_of
 
+Place = tuple[int, int]
+"""A seq of a stream, and its position."""
 Span = tuple[str, int, int, int]
 """A stream with events that may have to be sent: stream, last seq and position that are done with, last seq."""
 
@@ -23,17 +25,20 @@ Span = tuple[str, int, int, int]
 class Standing:
     """`mark` is the lowest of `marks`, which has one for each shard of the tenure: everything up to it is done with.
 
-    `cursors` are the positions of streams that have come further.
+    `cursors` are those of streams that have come further.
     """
 
     mark: int
     marks: Mapping[int, int]
-    cursors: dict[str, int] = field(default_factory=dict)
+    cursors: dict[str, Place] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The `spans` of streams with events in a stretch of positions, up to `upto`; `newest` is the last there is."""
+    """The `spans` of streams with events in a stretch of positions, up to `upto`; `newest` is the last there is.
+
+    Unless it is the last window, each span goes to the end of its stream, wherever that lies.
+    """
 
     spans: list[Span]
     upto: int
@@ -47,21 +52,26 @@ async def standing_of(database: Database, endpoint_id: str, tenure: Tenure) -> S
     marks = await marks_of(database, endpoint_id, tenure)
     lowest = min(marks.values())
     rows = await database.fetch("delivery_cursors", endpoint_id=endpoint_id, position=lowest)
-    return Standing(lowest, marks, {str(row[1]): _integer(row[3]) for row in rows if tenure.holds(str(row[1]))})
+    passed = {str(row[1]): (_integer(row[2]), _integer(row[3])) for row in rows if tenure.holds(str(row[1]))}
+    return Standing(lowest, marks, passed)
 
 
-async def window_of(
-    database: Database, endpoint_id: str, tenure: Tenure, marks: Mapping[int, int], after: int, size: int
-) -> Window:
-    """What there is to be sent among the next `size` positions after `after`. Raises what `Database.fetch` raises."""
+async def window_of(database: Database, tenure: Tenure, marks: Mapping[int, int], after: int, size: int) -> Window:
+    """What there is to be sent among the next `size` positions after `after`, beyond the `marks` of the shards.
+
+    Raises what `Database.fetch` raises.
+    """
     ((highest,),) = await database.fetch("highest_position")
     newest = _integer(highest)
     window = Window([], max(after, min(newest, after + size)), newest)
     if tenure.shards and window.upto > after:
-        heads = await database.fetch("stream_heads", endpoint_id=endpoint_id, position=after, upto=window.upto)
-        for head in heads:
-            if tenure.holds(str(head[0])) and (span := await _span(database, marks, head, window.upto)):
-                window.spans.append(span)
+        for head in await database.fetch("stream_heads", position=after, upto=window.upto):
+            stream = str(head[0])
+            if tenure.holds(stream):
+                # What is told of after the last window must not be in a span already.
+                last_seq = _integer(head[2] if window.upto == newest else head[5])
+                done = await _done(database, marks[shard_of(stream)], head)
+                window.spans.append((stream, *done, last_seq))
     return window
 
 
@@ -77,22 +87,18 @@ async def marks_of(database: Database, endpoint_id: str, tenure: Tenure) -> dict
     return marks
 
 
-async def _span(database: Database, marks: Mapping[int, int], head: Row, upto: int) -> Span | None:
-    stream = str(head[0])
-    first_seq, last_seq, first_position, last_position, *passed = (_integer(value) for value in head[1:])
-    mark = marks[shard_of(stream)]
+async def _done(database: Database, mark: int, head: Row) -> Place:
+    """What of the stream lies before the window, or its shard's mark."""
+    first_seq, last_seq, first_position, last_position = (_integer(value) for value in head[1:5])
     if last_position <= mark:
-        return None
-    if passed[1] > mark and passed[0] >= first_seq:
-        done = (passed[0], passed[1])
-    elif first_position > mark:
-        done = (first_seq - 1, first_position - 1)
-    else:  # its first events after the lowest mark are done with, as its own shard has come further
-        first = await database.fetch("stream_head_after", stream=stream, position=mark)
-        if not first or _integer(first[0][1]) > upto:
-            return None  # retention has just taken them away
-        done = (_integer(first[0][0]) - 1, _integer(first[0][1]) - 1)
-    return (stream, *done, last_seq) if done[0] < last_seq else None
+        return last_seq, last_position
+    if first_position > mark:
+        return first_seq - 1, first_position - 1
+    # Its first events after the lowest mark are done with, as its own shard has come further.
+    first = await database.fetch("stream_head_after", stream=str(head[0]), position=mark)
+    if not first:
+        return last_seq, last_position  # retention has just taken them away
+    return _integer(first[0][0]) - 1, _integer(first[0][1]) - 1
 
 
 def _integer(value: object) -> int:

@@ -191,19 +191,18 @@ async def test_events_are_read_by_position_type_session_room_stream_and_id(datab
 async def test_stream_heads_say_what_each_stream_has_after_a_position(database: Database) -> None:
     for n, stream in enumerate(["a", "b", "a", "c", "b", "a"], start=1):
         await database.commit(Unit(events=(event(f"e{n}", stream),)))
-    await database.commit(Unit((Put(DELIVERY_CURSOR, ("x", "c", 1, 4)), Put(DELIVERY_CURSOR, ("y", "a", 2, 3)))))
-    assert await database.fetch("stream_heads", endpoint_id="x", position=2, upto=5) == [
-        ("a", 2, 2, 3, 3, 0, 0),
-        ("c", 1, 1, 4, 4, 1, 4),
-        ("b", 2, 2, 5, 5, 0, 0),
+    assert await database.fetch("stream_heads", position=2, upto=5) == [
+        ("a", 2, 2, 3, 3, 3),
+        ("c", 1, 1, 4, 4, 1),
+        ("b", 2, 2, 5, 5, 2),
     ]
-    assert await database.fetch("stream_heads", endpoint_id="y", position=0, upto=9) == [
-        ("a", 1, 3, 1, 6, 2, 3),
-        ("b", 1, 2, 2, 5, 0, 0),
-        ("c", 1, 1, 4, 4, 0, 0),
+    assert await database.fetch("stream_heads", position=3, upto=9) == [
+        ("c", 1, 1, 4, 4, 1),
+        ("b", 2, 2, 5, 5, 2),
+        ("a", 3, 3, 6, 6, 3),
     ]
     assert await database.fetch("stream_head_after", stream="a", position=3) == [(3, 6)]
-    assert await database.fetch("stream_heads", endpoint_id="x", position=6, upto=9) == []
+    assert await database.fetch("stream_heads", position=6, upto=9) == []
 
 
 async def test_endpoints_and_how_far_each_has_come(database: Database) -> None:

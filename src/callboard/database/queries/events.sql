@@ -91,19 +91,17 @@ LIMIT 1
 SELECT COALESCE(MAX(position), 0)
 FROM event
 
--- The streams that have events in a stretch of positions, and how far an endpoint has come in each.
+-- The streams that have events in a stretch of positions, and the last seq that each has, wherever that lies.
 -- name: stream_heads
-SELECT head.stream, first_seq, last_seq, first_position, last_position, coalesce(passed.seq, 0),
-    coalesce(passed.position, 0)
+SELECT head.stream, first_seq, last_seq, first_position, last_position, stream.seq
 FROM (
-    SELECT stream, MIN(seq) AS first_seq, MAX(seq) AS last_seq, MIN(position) AS first_position,
-        MAX(position) AS last_position
+    SELECT stream, MIN(seq) AS first_seq, MAX(seq) AS last_seq, MIN(position) AS first_position, MAX(position) AS last_position
     FROM event
     WHERE position > :position
       AND position <= :upto
     GROUP BY stream
 ) AS head
-LEFT JOIN delivery_cursor AS passed ON passed.endpoint_id = :endpoint_id AND passed.stream = head.stream
+JOIN stream ON stream.id = head.stream
 ORDER BY first_position
 
 -- Within a stream seq and position rise together.
