@@ -52,6 +52,8 @@ async def test_every_query_runs(database: Database) -> None:
         "number": 0,
         "accepted": 0,
         "given_up": 0,
+        "width": 1,
+        "part": 0,
     }
     for query in queries().values():
         rows = await database.fetch(query.name, **{name: values.get(name, "x") for name in query.parameters})
