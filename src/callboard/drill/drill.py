@@ -14,14 +14,18 @@ from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
+from callboard.consumer import receive
 from callboard.database import open_database
 from callboard.drill.nursery import Nursery, Victim
 from callboard.drill.points import POINTS, SEEN_BY_RECEIVER
 from callboard.drill.verdict import RANDOM, Receipt, Round, Verdict, judged
-from callboard.drill.victim import CROWD, LEASE, Orders
+from callboard.drill.victim import CROWD, LEASE, WORKSPACE_SECRET, Orders
 from callboard.ledger import Ledger
 from callboard.testing.receiver import FAILURE, OK, Answer, Delivery, Receiver
+from callboard.webhooks.room_hooks import rooms_endpoint
 
+OWN = "/own"
+"""Where the receiver gets what goes to rooms' own webhooks."""
 VICTIM = "callboard.drill.victim"
 LIFE_SECONDS = 30.0
 """A life that did not come to its end by then is a fault of the drill."""
@@ -71,6 +75,8 @@ class _Drill:
         self._source = source
         self._secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
         receiver.secret = self._secret
+        (key,) = rooms_endpoint(WORKSPACE_SECRET).keys
+        self._own_key = key.public_key
         self._victim: Victim | None = None
         self._point = ""
         self._left = 0
@@ -129,7 +135,9 @@ class _Drill:
     def answer(self, delivery: Delivery) -> Answer:
         """What the receiver does with a delivery."""
         self._left -= 1
-        if not delivery.verified:
+        if delivery.path == OWN:
+            receive(list(delivery.headers), delivery.body, self._own_key)
+        elif not delivery.verified:
             raise AssertionError("the receiver found a signature that is wrong")
         chance = self._source.random()
         if not self._alone and chance < 0.01:
@@ -153,6 +161,7 @@ class _Drill:
             Orders(
                 database=self._database,
                 hook=self._receiver.url,
+                own_hook=self._receiver.url.removesuffix("/hook") + OWN,
                 secret=self._secret,
                 acknowledged=str(self._folder / "acknowledged"),
                 seed=self._source.randrange(2**32),

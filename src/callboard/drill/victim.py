@@ -15,14 +15,17 @@ import random
 import secrets
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 import msgspec
 
-from callboard.clock import RandomIds, SystemClock
-from callboard.database import open_database
+from callboard.clock import Clock, Ids, RandomIds, SystemClock
+from callboard.database import Unit, open_database
 from callboard.drill.nursery import nurse
 from callboard.drill.points import Faulty, Fuse, FusedClock
-from callboard.ledger import Ledger
+from callboard.ledger import Changes, Ledger
+from callboard.rooms.models import Room, RoomWebhook
+from callboard.rooms.rooms import room_row
 from callboard.testing.facts import joined
 from callboard.webhooks import journal
 from callboard.webhooks.dispatcher import Dispatcher
@@ -31,6 +34,7 @@ from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import Settings
 from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.retry import RetryPolicy
+from callboard.webhooks.room_hooks import RoomHooks
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.shards import SHARDS
 
@@ -38,6 +42,7 @@ CROWD = 8
 """Rooms in which something happens at the same time, and connections."""
 LEASE = 0.5
 """Seconds after which a dead node's shards are taken over: ten times shorter than usual, so that more can be killed."""
+WORKSPACE_SECRET = "of the drill"  # noqa: S105 - guards nothing
 CHECKPOINT_SECONDS = 0.05
 """Twenty times more marks than usual, so that some are written before the end."""
 
@@ -52,11 +57,12 @@ SETTINGS = Settings(
 class Orders(msgspec.Struct, frozen=True):
     """What one process does. `acknowledged` is the file for the ids; `rooms` 1: one event at a time, the next one when
     the attempt that delivered it is durable; 0: it delivers what there is. It ends on SIGTERM, in good order, or by the
-    fuse.
+    fuse. Of the `streams` every second is of a room that has a webhook of its own, at `own_hook`.
     """
 
     database: str
     hook: str
+    own_hook: str
     secret: str
     acknowledged: str
     seed: int
@@ -74,8 +80,9 @@ async def live(orders: Orders) -> None:
     database = Faulty(open_database(orders.database, clock=FusedClock(fuse)), fuse, recorded.set)
     await database.open()
     ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
-    endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
+    endpoints = Endpoints(database, clock, ids, secrets.token_bytes, hooks=RoomHooks(database, WORKSPACE_SECRET))
     await endpoints.load()
+    await database.commit(Unit(tuple(map(room_row, _rooms_with_webhooks(orders)))))
     if not endpoints.all():
         await endpoints.create(EndpointRequest(url=orders.hook, secrets=[orders.secret]))
     source = random.Random(orders.seed)  # noqa: S311 - which stream, no secret
@@ -88,7 +95,7 @@ async def live(orders: Orders) -> None:
     async def room() -> None:
         while not ending.is_set():
             recorded.clear()
-            (event,) = await ledger.commit(joined(f"room{source.randrange(orders.streams)}", ids, clock))
+            (event,) = await ledger.commit(_fact(source.randrange(orders.streams), ids, clock))
             say(f"{event.id}\n")
             if orders.rooms == 1:
                 await recorded.wait()
@@ -104,6 +111,23 @@ async def live(orders: Orders) -> None:
     await _delivered(dispatcher)
     await dispatcher.stop()
     await database.close()
+
+
+def _rooms_with_webhooks(orders: Orders) -> list[Room]:
+    webhook = RoomWebhook(url=orders.own_hook)
+    ids = [_room_id(number) for number in range(0, orders.streams, 2)]
+    return [Room(id=id_, name=id_, template_id="", webhook=webhook, created_at=1, updated_at=1) for id_ in ids]
+
+
+def _fact(number: int, ids: Ids, clock: Clock) -> Changes:
+    """Something happens in the room with this number."""
+    (fact,) = joined(f"room{number}", ids, clock).facts
+    room_id = _room_id(number)
+    return Changes(facts=(replace(fact, room_id=room_id, hook="" if number % 2 else room_id),))
+
+
+def _room_id(number: int) -> str:
+    return f"{number:024x}"
 
 
 async def _alone(dispatcher: Dispatcher) -> None:
