@@ -38,6 +38,7 @@ from callboard.jobs import Handlers, Office
 from callboard.jobs.desk import JobDesk
 from callboard.jobs.setup import new_worker
 from callboard.ledger import Ledger
+from callboard.ledger.expunged_news import ExpungedNews
 from callboard.media import MediaEngine
 from callboard.meeting import Built, layout_handler, load, meeting_handlers
 from callboard.metrics.collector import Collector
@@ -195,6 +196,9 @@ class Callboard:
             resolve_and_vet=resolver,
             record=notices.record,
         )
+        expunged = ExpungedNews(self.database, self.ledger, self.clock)
+        expunged.start()
+        parts.push_async_callback(expunged.stop)
         notices.start()
         parts.push_async_callback(notices.stop)
         await self.dispatcher.start()

@@ -19,7 +19,7 @@ from callboard.analytics import KEPT_DAYS
 from callboard.background import Background
 from callboard.clock import NANOSECONDS, Clock
 from callboard.database import Database, DatabaseBusy, DatabaseStopped, Delete, QueryFailed, Table, Unit, Value
-from callboard.database.tables import ANALYTICS_EVENT, IDEMPOTENT_ANSWER, PEER_STATS
+from callboard.database.tables import ANALYTICS_EVENT, EXPUNGED, IDEMPOTENT_ANSWER, PEER_STATS
 
 log = logging.getLogger("callboard.retention")
 
@@ -61,6 +61,7 @@ def before_time_uuid(instant: int) -> str:
 DAY: Final = 86_400.0
 RULES: Final = (
     Rule(IDEMPOTENT_ANSWER, "old_idempotent_answers", DAY),
+    Rule(EXPUNGED, "old_expunged", DAY),  # that it was: what is left of the event stays
     Rule(ANALYTICS_EVENT, "old_analytics_events", KEPT_DAYS * DAY, before_time_uuid),
     # A session's id is as old as its beginning, and what is told of it comes until its end.
     Rule(PEER_STATS, "old_peer_stats", (KEPT_DAYS + 7) * DAY, before_object_id),

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from callboard.clock import RandomIds, SystemClock
-from callboard.database import Database
+from callboard.database import Database, open_database
 from callboard.ledger import Ledger
 from callboard.testing.facts import joined
 from callboard.testing.receiver import OK, Answer, Receiver
@@ -48,6 +48,36 @@ async def test_killed_at_random_a_replay_goes_on_where_it_was(database: Database
     sent = [delivery.id for delivery in receiver.deliveries]
     assert list(dict.fromkeys(sent)) == truth
     assert len(sent) - len(truth) <= KILLS
+
+
+@pytest.mark.postgresql
+async def test_of_two_nodes_the_other_goes_on_when_one_is_killed(postgresql_url: str) -> None:
+    database = open_database(postgresql_url)
+    await database.open()
+    clock, ids, source = SystemClock(), RandomIds(), random.Random(6)
+    ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
+    for number in range(EVENTS):
+        await ledger.commit(joined(f"room{number % 7}", ids, clock))
+    truth = [event.id for event in await ledger.read(0, EVENTS + 1)]
+    endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
+    await endpoints.load()
+    async with Receiver() as receiver:
+        receiver.behaviour = lambda _: Answer(OK.data, delay=source.random() * 0.02)
+        await endpoints.create(EndpointRequest(url=receiver.url))
+        nodes = [await start(postgresql_url) for _ in range(2)]
+        for number in range(KILLS):
+            more = len(receiver.deliveries) + source.randrange(3, EVENTS // (2 * KILLS))
+            await receiver.until(lambda more=more: len(receiver.deliveries) >= more)  # type: ignore[misc]
+            nodes[number % 2].send_signal(signal.SIGKILL)
+            await nodes[number % 2].wait()
+            nodes[number % 2] = await start(postgresql_url)
+        for node in nodes:
+            said, _ = await asyncio.wait_for(node.communicate(), 60)
+            assert said.decode().split() == ["ended", "completed", str(EVENTS), "0"]
+    sent = [delivery.id for delivery in receiver.deliveries]
+    assert list(dict.fromkeys(sent)) == truth
+    assert len(sent) - len(truth) <= KILLS
+    await database.close()
 
 
 async def start(url: str) -> asyncio.subprocess.Process:

@@ -190,7 +190,7 @@ def events_router(deps: Deps) -> Router:
         place, type, times, room and session stay; later deliveries and replays of it carry `is_expunged`. Again, it
         changes nothing.
         """
-        bare = await deps.ledger.expunge(await event_of(deps, event_id))
+        bare = await deps.ledger.expunge(await event_of(deps, event_id), deps.clock.now())
         await deps.ledger.commit(Changes(rows=await without_answers(deps.database, event_id)))
         return shown(bare)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 
 from callboard.database.batch import Batch
 
-ANNOUNCED = frozenset({"event", "endpoint", "delivery_shard"})
+ANNOUNCED = frozenset({"event", "expunged", "endpoint", "delivery_shard"})
 """Tables: `event` when some were appended, the others when a row was put or deleted."""
 
 Heard = Callable[[], None]

@@ -504,6 +504,14 @@ REPLAY_CHUNK = _table(
 )
 """Some of the events of such a part, in order: `positions` is a JSON array."""
 
+EXPUNGED = _table(
+    "expunged",
+    1,
+    event_id=TEXT,
+    at=BIGINT,
+)
+"""An event that lost its content at that instant; for a day, so that every node learns of it."""
+
 REPLAY_GATE = _table(
     "replay_gate",
     1,
@@ -556,6 +564,6 @@ TABLES = (
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
     *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT, RECORDING, RECORDING_ASSET, CHAT_MESSAGE),
-    *(REPLAY, REPLAY_PART, REPLAY_CHUNK, REPLAY_GATE),
+    *(REPLAY, REPLAY_PART, REPLAY_CHUNK, REPLAY_GATE, EXPUNGED),
 )
 """All of the above."""

@@ -16,7 +16,7 @@ from contextlib import suppress
 from msgspec.structs import astuple, replace
 
 from callboard.database import Append, Appended, Database, Put, Table, Unit, Value
-from callboard.database.tables import EVENT
+from callboard.database.tables import EVENT, EXPUNGED
 from callboard.events import encode, marked_as_test
 from callboard.events.expunging import expunged
 from callboard.ledger.changes import Changes, Fact
@@ -129,16 +129,21 @@ class Ledger:
         rows = await self._database.fetch("event_by_id", id=event_id)
         return recorded_row(rows[0]) if rows else None
 
-    async def expunge(self, event: Recorded) -> Recorded:
+    async def expunge(self, event: Recorded, now: int) -> Recorded:
         """Take the content out of the event, for good; return it as it is now, once that is durable.
 
-        Whoever watches the table `event` is told. Raises as `commit`.
+        Whoever watches the table `event` is told, on other nodes too (`expunged_news`). Raises as `commit`.
         """
         bare = replace(event, body=expunged(event.body))
         if bare.body != event.body:
-            await self.commit(Changes(rows=(Put(EVENT, astuple(bare)),)))
+            await self.commit(Changes(rows=(Put(EVENT, astuple(bare)), Put(EXPUNGED, (event.id, now)))))
             self._tail.replace(bare)
         return bare
+
+    def replaced(self, event: Recorded) -> None:
+        """Another node put this in the place of what was recorded: as if it had been done here."""
+        self._tail.replace(event)
+        self._show(Unit((Put(EVENT, astuple(event)),)))
 
     async def newest(self) -> int:
         """The highest position there is, 0 if there is none: where to follow from to see only what is to come."""

@@ -65,7 +65,9 @@ async def test_a_node_hears_what_another_one_committed_and_not_what_it_did_itsel
 
 
 async def test_what_nobody_waits_for_is_not_announced(database: Database, other: Database) -> None:
-    with pytest.raises(ValueError, match="changes of session are not announced: delivery_shard, endpoint, event are"):
+    with pytest.raises(
+        ValueError, match="changes of session are not announced: delivery_shard, endpoint, event, expunged are"
+    ):
         database.on_notice("session", lambda: None)
     ear = Ear(database)
     await other.commit(Unit((session("s"),)))

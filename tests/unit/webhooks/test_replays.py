@@ -290,7 +290,7 @@ async def test_an_event_that_retention_took_away_meanwhile_is_said_to_have_faile
 async def test_a_replay_of_an_event_that_was_expunged_says_so(home: Home) -> None:
     (event,) = await home.events(1)
     await home.endpoint()
-    await home.ledger.expunge(event)
+    await home.ledger.expunge(event, home.clock.now())
     service = await home.service()
     view, _ = await service.desk.start(home.wanted(status=Status.ALL), "d")
     await home.ended(service, view.replay.id)

@@ -79,6 +79,13 @@ SELECT position, id, stream, seq, type, room_id, session_id, peer_id, at, commit
 FROM event
 WHERE id = :id
 
+-- name: expunged_since
+SELECT position, event.id, stream, seq, type, room_id, session_id, peer_id, event.at, committed_at, actor, cause, body,
+    template_id, hook
+FROM expunged CROSS JOIN event
+WHERE expunged.at >= :since
+  AND event.id = expunged.event_id
+
 -- The first event at or after a position: what a search by time looks at.
 -- name: event_from
 SELECT position, committed_at

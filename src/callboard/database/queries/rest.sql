@@ -138,6 +138,13 @@ WHERE access_key = :access_key
   AND key = :key
 
 -- Those that nobody needs any more: created up to the instant `:before`, the oldest first.
+-- name: old_expunged
+SELECT event_id
+FROM expunged
+WHERE at <= :before
+ORDER BY at
+LIMIT :limit
+
 -- name: old_idempotent_answers
 SELECT access_key, path, key
 FROM idempotent_answer

@@ -89,6 +89,7 @@ class Work:
 
     async def _perform(self, run: Run, task: Task) -> Result:
         replay, part = await self._found(task)
+        await self._endpoints.refresh()  # another node may have made this one a moment ago
         journey = _Journey(self, run, replay, part)
         try:
             part = await journey.to_the_end()
