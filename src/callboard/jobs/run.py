@@ -51,6 +51,7 @@ class Run:
         if output is None:
             if self._attempt.stopping:
                 await self._attempt.stop_here(Ending.RELEASED)
+            await self._still_held()
             output = encoded(name, await function(*args, **kwargs))
             rows = self._journal.rows(position, name, output, self.clock.now())
             await self._attempt.commit(Changes(rows=rows))
@@ -63,6 +64,12 @@ class Run:
         Raises as `Ledger.commit`, but waits while the database is busy.
         """
         await self._attempt.commit(changes)
+
+    async def _still_held(self) -> None:
+        """Who has hung for longer than the lease learns here whether another has the job now: what that one has
+        finished and tidied up must not be begun anew."""
+        if self.clock.now() >= self.job.due_at:
+            await self._attempt.commit(Changes())
 
     async def rest(self) -> None:
         """A place where the job may be given back: if the worker stops, the try ends here."""

@@ -149,6 +149,37 @@ async def test_who_has_lost_a_job_can_change_nothing_any_more(
     assert [row[1] for row in after] == ["a", "b", "c"]
 
 
+async def test_who_hung_between_two_steps_does_not_begin_what_another_has_finished(
+    workshop: Workshop, clock: ManualClock, ended: Ended
+) -> None:
+    """Its files are tidied up already: what it made of them anew would stay for ever."""
+    hangs, goes_on, begun = asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def step(name: str, owner: str) -> None:
+        begun.append(f"{name} by {owner}")
+
+    async def perform(run: Run, _: Task) -> Result:
+        await run.step("a", step, "a", run.job.owner)
+        if run.job.owner == "late":
+            hangs.set()
+            await goes_on.wait()
+        await run.step("b", step, "b", run.job.owner)
+        return workshop.done(run.job)
+
+    job = await workshop.enqueue(workshop.add(Kind("k", Task), perform))
+    late = ended(workshop.worker("late", settings=SETTINGS, ledger=workshop.new_ledger()))
+    other = ended(workshop.worker("other", settings=SETTINGS))
+    await late.take()
+    await hangs.wait()
+    clock.advance(LEASE)
+    await other.take()
+    await idle(other)
+    goes_on.set()
+    await idle(late)
+    assert begun == ["a by late", "b by other"]
+    assert await workshop.told_of(job) == ["done"]
+
+
 async def test_a_late_heartbeat_does_not_take_a_job_back_and_ends_the_work(
     workshop: Workshop, clock: ManualClock, ended: Ended, gates: Gates
 ) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 from av import AudioCodecContext, AudioFrame, VideoCodecContext, VideoFrame
 
 from callboard.recording.capture import render as program
-from callboard.recording.capture.folder import new_part
+from callboard.recording.capture.folder import STALE_SECONDS, new_part
 from callboard.recording.capture.mjr import Unreadable
 from callboard.recording.capture.render import Order, Part, Rendered, render
 from callboard.testing.captures import WRITTEN_AT, Sent, write_mjr
@@ -204,15 +206,35 @@ def test_the_program_says_in_json_what_it_made_and_by_its_code_what_went_wrong(t
         render(Order(str(tmp_path / "no"), ((Part(str(bad)),),)))
 
 
-def test_a_file_that_grows_has_a_name_of_its_own_and_takes_the_place_of_what_the_dead_have_left(tmp_path: Path) -> None:
-    file = tmp_path / "track-[1].webm"
-    first = new_part(file)
-    first.write_bytes(b"from one that was killed")
-    folder = new_part(tmp_path / "picture.mp4")
-    (folder / "made").mkdir(parents=True)
-    second = new_part(file)
-    assert second != first
-    assert not first.exists()
-    assert folder.exists(), "what is made for another file stays"
-    new_part(tmp_path / "picture.mp4")
-    assert not folder.exists()
+def test_a_file_that_grows_has_a_name_of_its_own_and_what_the_dead_have_left_is_deleted(tmp_path: Path) -> None:
+    file, folder = tmp_path / "track-[1].webm", tmp_path / "picture.mp4"
+    dead, alive, other = new_part(file), new_part(file), tmp_path / "track-2.webm.0.part"
+    in_dead, in_alive = new_part(folder), new_part(folder)
+    for part in (in_dead, in_alive):
+        part.mkdir()
+    for part in (dead, alive, other, in_dead / "made", in_alive / "made"):
+        part.write_bytes(b"half of it")
+    long_ago = time.time() - STALE_SECONDS - 1
+    for part in (dead, other, in_dead / "made", in_dead, in_alive):
+        os.utime(part, (long_ago, long_ago))
+    assert len({new_part(file), dead, alive}) == 3
+    new_part(folder)
+    assert [part.exists() for part in (dead, alive, other)] == [False, True, True]
+    assert [part.exists() for part in (in_dead, in_alive)] == [False, True]
+
+
+def test_what_was_taken_away_while_it_was_made_is_no_input_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one makes the same file, and was faster: that says nothing about the captures."""
+    path = write_mjr(tmp_path / "a.mjr", speech(10))
+
+    def gone(self: Path, target: object) -> Path:
+        raise FileNotFoundError(2, "No such file or directory", str(self))
+
+    monkeypatch.setattr(Path, "replace", gone)
+    order = Order(str(tmp_path / "made"), ((Part(str(path)),),))
+    assert program.main(msgspec.json.encode(order).decode()) == program.NO_SPACE
+    monkeypatch.undo()
+    missing = Order(str(tmp_path / "made"), ((Part(str(tmp_path / "b.mjr")),),))
+    assert program.main(msgspec.json.encode(missing).decode()) == program.UNREADABLE

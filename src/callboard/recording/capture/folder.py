@@ -14,6 +14,7 @@ import logging
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -24,6 +25,7 @@ from callboard.media.capture import check_base
 MARKER: Final = ".callboard-captures"
 DERIVED: Final = "derived"
 RAW: Final = "raw"
+STALE_SECONDS: Final = 600.0
 _ID_LENGTH = 24
 
 log = logging.getLogger("callboard.recording")
@@ -93,14 +95,18 @@ class CaptureFolder:
 def new_part(file: Path) -> Path:
     """Under which name a file, or what it is made in, is to grow until it is whole: nobody else's.
 
-    Two may make the same: who has lost his job to another one may not know it yet, and goes on writing. What is there
-    of others is deleted: whoever asks has the job, and the dead do not tidy up.
+    Two may make the same: who has lost his job to another one, or a program that he started, may not know it yet, and
+    goes on writing. What nobody has written to for `STALE_SECONDS` is deleted: the dead do not tidy up.
     """
+    now = time.time()
     for left in file.parent.glob(f"{glob.escape(file.name)}.*.part"):
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
+        with suppress(OSError):  # somebody else has just deleted it
+            if now - max(one.stat().st_mtime for one in (left, *left.rglob("*"))) < STALE_SECONDS:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
     return file.with_name(f"{file.name}.{secrets.token_hex(6)}.part")
 
 

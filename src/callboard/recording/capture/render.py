@@ -68,7 +68,10 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
 
 def render(order: Order) -> Rendered | None:
     """Make the file; None if nothing arrived in any stretch. Raises `Unreadable`, `OSError`."""
-    surveys = [_survey(parts) for parts in order.tracks]
+    try:
+        surveys = [_survey(parts) for parts in order.tracks]
+    except FileNotFoundError as error:
+        raise Unreadable(str(error)) from error
     real = [found for found in surveys if found]
     if not real:
         return None
@@ -168,7 +171,7 @@ def main(argument: str) -> int:
     """The program."""
     try:
         rendered = render(msgspec.json.decode(argument, type=Order))
-    except (Unreadable, FileNotFoundError) as error:
+    except Unreadable as error:
         print(error, file=sys.stderr)  # noqa: T201 - for whoever started it
         return UNREADABLE
     except OSError as error:
