@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format unit media browser browsers faults histories kill bench docs meeting wheel serve lock clean
+.PHONY: help demo test lint format unit media browser browsers faults histories recordings kill bench docs meeting wheel serve lock clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):[^#]*## /\1\t/' | expand -t 12
@@ -41,6 +41,9 @@ browsers: $(VENV)/dev.stamp ## Firefox and Chromium with each other, every pair 
 
 faults: $(VENV)/dev.stamp ## Only the tests that kill processes
 	$(BIN)/pytest -m faults
+
+recordings: $(VENV)/dev.stamp ## Recordings at length: codecs and shapes measured, jobs killed KILLS=300 times, captures 5 times each way (half an hour)
+	$(BIN)/python -m callboard.testing.matrix --kills $(or $(KILLS),300)
 
 histories: $(VENV)/dev.stamp ## 2,000 random histories of deliveries, with crashes at every named point (about a quarter of an hour)
 	CALLBOARD_HISTORIES=2000 $(BIN)/pytest --timeout=3600 tests/unit/webhooks/test_delivery_histories.py

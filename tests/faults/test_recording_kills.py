@@ -15,6 +15,7 @@ from callboard.clock import NANOSECONDS
 from callboard.recording.truth.report import Expected
 from callboard.recording.truth.tracks import TruthPublisher
 from callboard.recording.truth.verify import verify_file
+from callboard.testing.matrix import CAPTURE_KILLS
 from callboard.testing.play import Play, play
 from callboard.testing.recordings import BOTH, TALKERS, Cast, Film, act
 
@@ -22,6 +23,8 @@ pytestmark = [pytest.mark.faults, pytest.mark.media]
 
 MOST_LOST = 2.0
 """Seconds of media that a SIGKILL may cost."""
+MOMENTS = [4.0, *(round(3.0 + number % 7 * 0.37, 2) for number in range(1, int(os.environ.get(CAPTURE_KILLS, "1"))))]
+"""Seconds after the start. `make recordings` asks for more than one."""
 SETTINGS = {"CALLBOARD_JOBS__LEASE_SECONDS": "1"}
 
 
@@ -60,14 +63,15 @@ def last_mark(film: Film, sender: TruthPublisher, first: float) -> float:
     return first + min(publisher.picture.end, publisher.sound.end)
 
 
-async def recorded(stage: Play, folder: Path, kill: Callable[[], object]) -> None:
-    """A session in which `kill` is called: what was captured before it is there, and what came after it too."""
+async def recorded(stage: Play, folder: Path, moment: float, kill: Callable[[], object]) -> None:
+    """A session in which `kill` is called so many seconds after its start: what was captured before it is there, and
+    what came after it too."""
     await stage.stage.rest.record(stage.stage.template_id, **BOTH)
     cast = Cast(stage, folder)
     ann, sender = stage.peer("Ann", "host"), cast.publisher(1)
     await ann.join()
     tracks = await act(ann, sender)
-    await asyncio.sleep(4.0)
+    await asyncio.sleep(moment)
     killed_at = (time.time_ns() - cast.epoch) / NANOSECONDS
     await kill()  # type: ignore[misc]
     await ann.wait_for(lambda: bool(ann.published) and not set(ann.published) & set(tracks), 20.0, "published anew")
@@ -86,7 +90,7 @@ async def recorded(stage: Play, folder: Path, kill: Callable[[], object]) -> Non
     (first, _) = sender.published().picture[0]
     sound = sender.published().sound[0][0]
     assert killed_at - await asyncio.to_thread(last_mark, before, sender, min(first, sound)) <= MOST_LOST
-    assert sum(film.data["duration"] for film in films) >= 4
+    assert sum(film.data["duration"] for film in films) >= int(moment)
     assert len(told_of(stage, "track.recording.success")) == 4
 
 
@@ -94,16 +98,18 @@ def told_of(stage: Play, kind: str) -> list:  # type: ignore[type-arg]
     return [one for one in stage.inbox.delivered if one.event.type == kind]
 
 
-async def test_janus_is_killed_while_it_captures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_janus_is_killed_while_it_captures(tmp_path: Path, moment: float) -> None:
     async with play(tmp_path, settings=SETTINGS, roles=TALKERS) as stage:
 
         async def kill() -> None:
             os.kill(await child_of(stage.server.pid, "janus"), signal.SIGKILL)
 
-        await recorded(stage, tmp_path, kill)
+        await recorded(stage, tmp_path, moment, kill)
 
 
-async def test_the_server_is_killed_while_it_captures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("moment", MOMENTS)
+async def test_the_server_is_killed_while_it_captures(tmp_path: Path, moment: float) -> None:
     async with play(tmp_path, settings=SETTINGS, roles=TALKERS) as stage:
 
         async def kill() -> None:
@@ -112,7 +118,7 @@ async def test_the_server_is_killed_while_it_captures(tmp_path: Path) -> None:
             for peer in stage.stage._peers:
                 await peer.reconnect()
 
-        await recorded(stage, tmp_path, kill)
+        await recorded(stage, tmp_path, moment, kill)
 
 
 async def test_the_server_is_killed_again_and_again_while_recordings_are_made(tmp_path: Path) -> None:

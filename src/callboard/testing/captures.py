@@ -1,18 +1,23 @@
 """Capture files as Janus writes them, made by hand.
 
-Owns: `Sent`, `write_mjr`.
+Owns: `Sent`, `write_mjr`, and coded pictures cut into packets.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 WRITTEN_AT = 1_700_000_000_000_000
 """When the first packet came: microseconds since the epoch, as Janus writes it."""
+
+MTU = 1_100
+"""Bytes of a picture in a packet, at most."""
+_START = re.compile(rb"\x00\x00\x00?\x01")
 
 
 class Sent(NamedTuple):
@@ -38,3 +43,24 @@ def write_mjr(path: Path, packets: Iterable[Sent], codec: str = "opus", written_
             data = rtp + sent.payload
             file.write(b"MEET" + struct.pack(">IH", int(sent.at), len(data)) + data)
     return path
+
+
+def vp8_chunks(picture: bytes) -> Sequence[bytes]:
+    """A coded picture as payloads of RTP packets (RFC 7741)."""
+    pieces = [picture[at : at + MTU] for at in range(0, len(picture), MTU)]
+    return [(b"\x00" if index else b"\x10") + piece for index, piece in enumerate(pieces)]
+
+
+def h264_chunks(picture: bytes) -> Sequence[bytes]:
+    """A coded picture (with start codes) as payloads of RTP packets: units, or fragments of them (RFC 6184, FU-A)."""
+    chunks: list[bytes] = []
+    for unit in _START.split(picture)[1:]:
+        if len(unit) <= MTU:
+            chunks.append(unit)
+            continue
+        indicator, kind, body = unit[0] & 0xE0 | 28, unit[0] & 0x1F, unit[1:]
+        pieces = [body[at : at + MTU] for at in range(0, len(body), MTU)]
+        for index, piece in enumerate(pieces):
+            ends = (0x80 if index == 0 else 0) | (0x40 if index == len(pieces) - 1 else 0)
+            chunks.append(bytes([indicator, ends | kind]) + piece)
+    return chunks

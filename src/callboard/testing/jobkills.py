@@ -12,6 +12,7 @@ nobody waits for them. Each process has the handlers, the worker and the databas
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from collections import Counter
@@ -73,7 +74,8 @@ class _Ahead(SystemClock):
 
 
 async def live(orders: Orders) -> None:
-    """Until the end that the orders foresee."""
+    """Until the end that the orders foresee. What is logged, a great deal, is in a file beside the log."""
+    logging.basicConfig(filename=f"{orders.log}.warnings", level=logging.WARNING)
     file = os.open(orders.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def say(line: str) -> None:
@@ -81,8 +83,12 @@ async def live(orders: Orders) -> None:
 
     async def began(job: Job, step: str) -> None:
         rows = await studio.database.fetch("job_steps", job_id=job.id)
-        finished = {name for _, name, *_ in rows}
-        say(f"{'repeated' if step in finished else 'began'} {job.kind} {step}")
+        (now,) = await studio.database.fetch("job_by_id", id=job.id)
+        if job_of(now).fence != job.fence:
+            say(f"lost {job.kind} {step}")  # it hung, and does not know yet that another one has the job
+        else:
+            finished = {name for _, name, *_ in rows}
+            say(f"{'repeated' if step in finished else 'began'} {job.kind} {step}")
 
     fuse = Fuse(
         say,
@@ -160,7 +166,11 @@ class Killing:
             while f"ended {point}" not in self.said():  # noqa: ASYNC110 - it is another process that says so
                 await asyncio.sleep(0.01)
         second = await self.start(armed=False, lease=SHORT, ahead=False)
-        await second.ended(LIFE_SECONDS)
+        try:
+            await second.ended(LIFE_SECONDS)
+        except TimeoutError as error:
+            error.add_note(f"after {point}, {how.name}: {self.said()[-5:]}; {self.log}.warnings says more")
+            raise
         first.send(signal.SIGCONT)
         await first.ended(LIFE_SECONDS)
 

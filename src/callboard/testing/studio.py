@@ -40,14 +40,14 @@ from callboard.recording.timeline import (
     segment_row,
     track_row,
 )
-from callboard.recording.truth.coding import SAMPLES, PictureCoder, SoundCoder
+from callboard.recording.truth.coding import SAMPLES, PictureCodec, PictureCoder, SoundCoder
 from callboard.recording.truth.picture import draw
 from callboard.recording.truth.sound import RATE, synthesize
 from callboard.recording.truth.stamp import Stamp
 from callboard.rooms.models import RecordingSettings, Workspace
 from callboard.rooms.rooms import RoomRequest
 from callboard.rooms.store import Store
-from callboard.testing.captures import Sent, write_mjr
+from callboard.testing.captures import Sent, h264_chunks, vp8_chunks, write_mjr
 from callboard.webhooks.vault import MasterKey, Vault
 
 OPENED_AT = (time.time_ns() // NANOSECONDS - 600) * NANOSECONDS
@@ -57,7 +57,6 @@ IMPATIENT = CompositeSettings(look=SMALL, tries=2, most_delay=0.1)
 LEASE = 1.0
 COMPOSED = Wanted(composite=True, presign_seconds=600)
 SIZES = ((160, 120),)
-_MTU = 1_100
 _FRAMES = 10
 
 
@@ -113,9 +112,10 @@ class Studio:
         template: Mapping[str, object] | None = None,
         wanted: Wanted = COMPOSED,
         sizes: Sequence[tuple[int, int]] = SIZES,
+        codec: PictureCodec = "vp8",
     ) -> str:
         """A session whose capture is complete, with these tracks (who, kind, from, to), and what is wanted of it
-        enqueued. Pictures have these `sizes`, one after the other.
+        enqueued. Pictures have these `sizes`, one after the other; `codec` is vp8 or h264.
 
         Returns its id.
         """
@@ -149,7 +149,7 @@ class Studio:
             stay = (session_id, f"peer{who}", OPENED_AT, room[0], "", f"Person {who}", "", "host", "regular", ended_at)
             rows.append(Put(PEER, (*stay, "", "")))
         for who, kind, start, end in tracks:
-            rows += await asyncio.to_thread(self._track, capture, who, kind, start, end, sizes)
+            rows += await asyncio.to_thread(self._track, capture, (who, kind, start, end), sizes, codec)
         await self.ledger.commit(Changes(rows=tuple(rows)))
         captured = await load_capture(self.database, session_id)
         assert captured is not None
@@ -208,16 +208,21 @@ class Studio:
         return room.id, room.template_id
 
     def _track(
-        self, capture: Capture, who: int, kind: Kind, start: float, end: float, sizes: Sequence[tuple[int, int]]
+        self,
+        capture: Capture,
+        track: tuple[int, Kind, float, float],
+        sizes: Sequence[tuple[int, int]],
+        codec: PictureCodec,
     ) -> list[Put]:
+        who, kind, start, end = track
         started_at = OPENED_AT + round(start * NANOSECONDS)
         ended_at = OPENED_AT + round(end * NANOSECONDS)
         base = Path(self.workshop.folder.base(capture.room_id, self.ids.object_id(started_at)))
         file = base.with_name(f"{base.name}-{kind}-0.mjr")
-        packets = pictures(who, start, end, sizes) if kind == "video" else sounds(who, start, end)
-        write_mjr(file, packets, "vp8" if kind == "video" else "opus", started_at // 1000)
+        packets = pictures(who, start, end, sizes, codec) if kind == "video" else sounds(who, start, end)
+        write_mjr(file, packets, codec if kind == "video" else "opus", started_at // 1000)
         track_id, stream_id = f"{kind}{who}", f"stream{who}"
-        track = CapturedTrack(
+        captured = CapturedTrack(
             capture.session_id,
             f"peer{who}",
             track_id,
@@ -239,22 +244,23 @@ class Studio:
             started_at,
             ended_at,
         )
-        return [track_row(track), segment_row(segment)]
+        return [track_row(captured), segment_row(segment)]
 
 
-def pictures(who: int, start: float, end: float, sizes: Sequence[tuple[int, int]] = SIZES) -> Iterator[Sent]:
+def pictures(
+    who: int, start: float, end: float, sizes: Sequence[tuple[int, int]] = SIZES, codec: PictureCodec = "vp8"
+) -> Iterator[Sent]:
     """A publisher's marked pictures as RTP packets, `_FRAMES` a second, in these sizes one after the other."""
-    sequence, count, coder = 0, round((end - start) * _FRAMES), PictureCoder("vp8", *sizes[0], _FRAMES)
+    sequence, count, coder = 0, round((end - start) * _FRAMES), PictureCoder(codec, *sizes[0], _FRAMES)
     for n in range(count):
         size = sizes[n * len(sizes) // count]
         if coder.size != size:
-            coder = PictureCoder("vp8", *size, _FRAMES)
+            coder = PictureCoder(codec, *size, _FRAMES)
         data = coder.encode(draw(Stamp(who, n, round(1000 * (start + n / _FRAMES))), *size))
-        chunks = [data[at : at + _MTU] for at in range(0, len(data), _MTU)]
+        chunks = vp8_chunks(data) if codec == "vp8" else h264_chunks(data)
         for index, chunk in enumerate(chunks):
-            head = b"\x10" if index == 0 else b"\x00"
             stamp = n * 90_000 // _FRAMES
-            yield Sent(1000 * n / _FRAMES, sequence, stamp, head + chunk, index == len(chunks) - 1)
+            yield Sent(1000 * n / _FRAMES, sequence, stamp, chunk, index == len(chunks) - 1)
             sequence += 1
 
 
