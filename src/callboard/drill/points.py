@@ -35,7 +35,7 @@ POINTS = {
 
 SEEN_BY_RECEIVER = frozenset({"request received", "request answered"})
 
-_QUERIES = {"stream_heads": "deliveries opened", "events_of_stream": "events read back"}
+_QUERIES = {"delivery_cursors": "deliveries opened", "events_of_stream": "events read back"}
 _MARKS = frozenset({DELIVERY_MARK.name, SHARD_MARK.name, DELIVERY_CURSOR.name})
 
 
