@@ -99,11 +99,11 @@ class _Drill:
             if one.point == RANDOM:
                 await asyncio.sleep(self._source.random() * MOST_SECONDS)
                 self._victim.send(signal.SIGKILL)
-            await self._victim.ended(LIFE_SECONDS)
+            await self._ended(self._victim, one)
             if not one.alone:
                 self._point, self._alone = "", True
                 recovery = await self._start(rooms=0)  # so that the next one begins with nothing to deliver
-                await recovery.ended(LIFE_SECONDS)
+                await self._ended(recovery, one)
 
     async def together(self, rounds: list[Round], nodes: int, progress: Progress) -> None:
         first = await self._start(rooms=0)  # which creates the endpoint, once
@@ -114,7 +114,7 @@ class _Drill:
             await asyncio.sleep(LEASE * (0.5 + 2 * self._source.random()))
             chosen = self._source.randrange(nodes)
             victims[chosen].send(signal.SIGKILL)
-            await victims[chosen].ended(LIFE_SECONDS)
+            await self._ended(victims[chosen], one)
             victims[chosen] = await self._start(rooms=CROWD)
         self._round = len(rounds)
         for victim in victims:
@@ -155,6 +155,12 @@ class _Drill:
         victim = await self._start(rooms=1, point="event durable", count=1)
         await victim.ended(LIFE_SECONDS)
         return "events read back"
+
+    async def _ended(self, victim: Victim, one: Round) -> None:
+        try:
+            await victim.ended(LIFE_SECONDS)
+        except TimeoutError as error:
+            raise TimeoutError(f"round {self._round} ({one.point}): {error}") from None
 
     async def _start(self, rooms: int, point: str = "", count: int = 0) -> Victim:
         return await self._nursery.start(
