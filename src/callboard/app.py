@@ -56,7 +56,6 @@ from callboard.process import HttpServer, alone_in, listen, stop_on_signals
 from callboard.recording.http import file_handlers
 from callboard.recording.setup import Recordings
 from callboard.resealing import seal_anew
-from callboard.retention import start_retention
 from callboard.rooms import actions
 from callboard.rooms.credentials import opened_headers, sealed_secret, sealing
 from callboard.rooms.live import LiveRooms, RoomSettings
@@ -165,7 +164,6 @@ class Callboard:
         await self._start_rooms(parts)
         self.metrics = await start_metrics(self, parts)
         await self._start_worker(parts)
-        start_retention(self.database, self.clock, parts)
 
     async def _start_webhooks(self, parts: AsyncExitStack) -> None:
         setting, folder = self.settings.webhooks.master_key, Path(self.settings.data_dir)

@@ -1,6 +1,6 @@
-"""Old events and old attempts are forgotten, now and then, for as long as the server runs.
+"""What is old is forgotten, now and then, for as long as the server runs: events, attempts, and what rules name.
 
-Owns: `Forgetting`: the settings' times, and when to look. (`retention` does the same for what has fixed times.)
+Owns: `Forgetting`: the settings' times, and when to look.
 
 Always holds: nothing waits for it, and what it could not do now it does at the next time. Several nodes on one database
 may do it at the same time: each deletes what is there.
@@ -14,9 +14,10 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from callboard.clock import Clock
-from callboard.config import Retention
+from callboard.config import Retention as Settings
 from callboard.database import Database, DatabaseStopped, QueryFailed
 from callboard.ledger.retention import EventRetention, Kept
+from callboard.retention import RULES, Retention, operational
 from callboard.webhooks.retention import AttemptRetention, delivered_to_all
 
 DAY: Final = 86_400.0
@@ -28,10 +29,11 @@ log = logging.getLogger("callboard.forgetting")
 class Forgetting:
     """See the module. Start and stop it once."""
 
-    def __init__(self, database: Database, clock: Clock, settings: Retention) -> None:
+    def __init__(self, database: Database, clock: Clock, settings: Settings) -> None:
         kept = Kept(settings.events_days * DAY, settings.undelivered_days * DAY)
         self.events = EventRetention(database, clock, kept, lambda: delivered_to_all(database))
         self.attempts = AttemptRetention(database, clock, settings.attempts_days * DAY)
+        self.others = Retention(database, clock, (*RULES, *operational(kept.events)))
         self._every = settings.every_seconds
         self._task: asyncio.Task[None] | None = None
 
@@ -53,7 +55,8 @@ class Forgetting:
     async def _always(self) -> None:
         await asyncio.sleep(min(_FIRST_SECONDS, self._every))
         while True:
-            for what, sweep in (("events", self.events.sweep), ("attempts", self.attempts.sweep)):
+            sweeps = {"events": self.events.sweep, "attempts": self.attempts.sweep, "others": self.others.sweep}
+            for what, sweep in sweeps.items():
                 if not await self._once(what, sweep):
                     return
             await asyncio.sleep(self._every)

@@ -1,31 +1,29 @@
-"""What is deleted when it is old: analytics, and the answers that repeated requests would get.
+"""What is deleted when it is old, by rules: analytics, operational events, answers that repeated requests would get.
 
-Owns: `Retention`. The ledger and what belongs to recordings are not its business.
+Owns: `Rule`, `RULES`, `operational`, `Retention`. `forgetting` says when; the ledger's events and the log of attempts,
+for which more counts than their age, have rules of their own (`ledger/retention.py`, `webhooks/retention.py`).
 
-Always holds: it deletes a little at a time, so that nobody waits for it, and only what is older than its rule says. It
-begins at the start of the process and goes on for as long as that runs.
+Always holds: it deletes a little at a time, so that nobody waits for it, and only what is older than its rule says.
 """
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
 from callboard.analytics import KEPT_DAYS
-from callboard.background import Background
 from callboard.clock import NANOSECONDS, Clock
-from callboard.database import Database, DatabaseBusy, DatabaseStopped, Delete, QueryFailed, Table, Unit, Value
-from callboard.database.tables import ANALYTICS_EVENT, EXPUNGED, IDEMPOTENT_ANSWER, PEER_STATS
-
-log = logging.getLogger("callboard.retention")
-
-BATCH: Final = 500
-PAUSE_SECONDS: Final = 0.2
-EVERY_SECONDS: Final = 600.0
+from callboard.database import Database, Delete, Table, Unit, Value
+from callboard.database.tables import (
+    ANALYTICS_EVENT,
+    EXPUNGED,
+    IDEMPOTENT_ANSWER,
+    NOTICE,
+    OPERATIONAL_EVENT,
+    PEER_STATS,
+)
+from callboard.ledger.retention import BATCH, in_peace
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,16 @@ RULES: Final = (
 """What is deleted when it is old."""
 
 
+def operational(seconds: float) -> tuple[Rule, ...]:
+    """What is deleted of operational events that are older; none for 0."""
+    if not seconds:
+        return ()
+    return (
+        Rule(NOTICE, "old_notices", seconds, before_time_uuid),
+        Rule(OPERATIONAL_EVENT, "old_operational_events", seconds, before_time_uuid),
+    )
+
+
 class Retention:
     """All rules, applied in turn."""
 
@@ -77,33 +85,14 @@ class Retention:
         self._clock = clock
         self._rules = rules
 
-    async def run(self) -> None:
-        """For ever: cancel it to end it. A database that is busy or away is tried again later."""
-        while True:
-            try:
-                for rule in self._rules:
-                    await self.apply(rule)
-            except (DatabaseBusy, QueryFailed, TimeoutError):
-                log.warning("what is old could not be deleted: tried again later", exc_info=True)
-            except DatabaseStopped:
-                return
-            await asyncio.sleep(EVERY_SECONDS)
+    async def sweep(self) -> int:
+        """Delete what is too old now; how many rows that were. Raises as `Database.fetch` and `Database.commit`."""
+        return sum([await self.apply(rule) for rule in self._rules])
 
     async def apply(self, rule: Rule) -> int:
-        """Delete what is too old now; how many rows that were."""
+        """As `sweep`, by one rule."""
         parameters, deleted = rule.parameters(self._clock.now()), 0
-        while True:
-            keys = await self._database.fetch(rule.query, **parameters, limit=BATCH)
-            if keys:
-                await self._database.commit(Unit(tuple(Delete(rule.table, key) for key in keys)))
-                deleted += len(keys)
-            if len(keys) < BATCH:
-                return deleted
-            await asyncio.sleep(PAUSE_SECONDS)
-
-
-def start_retention(database: Database, clock: Clock, parts: AsyncExitStack) -> None:
-    """Apply all rules from now on, until `parts` are closed."""
-    background = Background("retention")
-    parts.push_async_callback(background.stop, 0.0)
-    background.start(Retention(database, clock, RULES).run())
+        while keys := await self._database.fetch(rule.query, **parameters, limit=BATCH):
+            await in_peace(self._database, Unit(tuple(Delete(rule.table, key) for key in keys)))
+            deleted += len(keys)
+        return deleted

@@ -16,9 +16,16 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from callboard.events import CATALOGUE, sample
 from callboard.events.asyncapi import asyncapi
+from callboard.webhooks.operational import TYPES
+from callboard.webhooks.operational_kinds import operational_kinds
 
 DATA = Path(__file__).parent / "data/asyncapi-3.0.0.schema.json.gz"
 OFFICIAL: dict[str, Any] = json.loads(gzip.decompress(DATA.read_bytes()))
+
+
+def whole() -> dict[str, Any]:
+    """As a server has it."""
+    return asyncapi(others=operational_kinds())
 
 
 def problems(document: dict[str, Any]) -> list[str]:
@@ -27,7 +34,7 @@ def problems(document: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("server", ["", "https://rooms.example"])
 def test_the_document_is_valid_by_the_official_schema(server: str) -> None:
-    assert problems(asyncapi(server)) == []
+    assert problems(asyncapi(server, operational_kinds())) == []
 
 
 def test_the_official_schema_finds_what_is_wrong() -> None:
@@ -38,24 +45,25 @@ def test_the_official_schema_finds_what_is_wrong() -> None:
 
 
 def test_every_event_is_a_message_of_the_channel_and_of_the_operation() -> None:
-    document = asyncapi()
-    assert list(document["components"]["messages"]) == list(CATALOGUE)
-    assert list(document["channels"]["webhook"]["messages"]) == list(CATALOGUE)
-    assert len(document["operations"]["deliver"]["messages"]) == len(CATALOGUE)
+    document = whole()
+    sent = [*CATALOGUE, "batch", *TYPES]
+    assert list(document["components"]["messages"]) == sent
+    assert list(document["channels"]["webhook"]["messages"]) == sent
+    assert len(document["operations"]["deliver"]["messages"]) == len(sent)
 
 
-@pytest.mark.parametrize("event", CATALOGUE)
-def test_the_samples_of_a_message_are_valid_by_its_schemas(event: str) -> None:
-    document = asyncapi()
-    (example,) = document["components"]["messages"][event]["examples"]
-    assert example["payload"] == sample(event)
-    for part, schema in (("payload", event), ("headers", "DeliveryHeaders")):
-        whole = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
-        Draft202012Validator(whole).validate(example[part])
+@pytest.mark.parametrize("name", [*CATALOGUE, "batch", *TYPES])
+def test_the_samples_of_a_message_are_valid_by_its_schemas(name: str) -> None:
+    document = whole()
+    message = document["components"]["messages"][name]
+    (example,) = message["examples"]
+    assert name not in CATALOGUE or example["payload"] == sample(name)
+    for part in ("payload", "headers"):
+        Draft202012Validator({**message[part], "components": document["components"]}).validate(example[part])
 
 
 def test_every_reference_leads_somewhere() -> None:
-    document = asyncapi()
+    document = whole()
     for reference in references(document):
         place: Any = document
         for step in reference.removeprefix("#/").split("/"):
@@ -71,4 +79,4 @@ def references(part: Any) -> list[str]:
 
 async def test_a_server_serves_it_without_a_token(rest: Any) -> None:
     answer = await rest.ask("GET", "/v2/asyncapi.json", token="")
-    assert (answer.status, answer.json()) == (200, asyncapi())
+    assert (answer.status, answer.json()) == (200, whole())

@@ -14,6 +14,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from callboard.api.description import completed
 from callboard.events.asyncapi import asyncapi
 from callboard.events.openapi import with_webhooks
+from callboard.webhooks.operational_kinds import operational_kinds
 
 
 class WithWebhooks(JsonRenderPlugin):
@@ -26,13 +27,13 @@ class WithWebhooks(JsonRenderPlugin):
     def render(self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]) -> bytes:
         """The document as JSON."""
         if not self._document:
-            self._document = with_webhooks(completed(openapi_schema))
+            self._document = with_webhooks(completed(openapi_schema), operational_kinds())
         return self.render_json(request, self._document)
 
 
 def catalogue_handlers() -> list[HTTPRouteHandler]:
     """The route `/v2/asyncapi.json`, which needs no token."""
-    document = asyncapi()
+    document = asyncapi(others=operational_kinds())
 
     @get(
         "/v2/asyncapi.json",
@@ -41,7 +42,7 @@ def catalogue_handlers() -> list[HTTPRouteHandler]:
         tags=["Events"],
     )
     async def get_asyncapi() -> dict[str, Any]:
-        """Every event that is sent, as an AsyncAPI 3.0 document: messages, headers, schemas, samples."""
+        """All that endpoints are sent, as an AsyncAPI 3.0 document: messages, headers, schemas, samples."""
         return document
 
     return [get_asyncapi]

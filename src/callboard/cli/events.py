@@ -16,6 +16,7 @@ from callboard.events import CATALOGUE, UnknownEventType, json_schema, sample
 from callboard.events.asyncapi import asyncapi as asyncapi_document
 from callboard.events.docs import pages
 from callboard.events.docs_text import first_sentence
+from callboard.webhooks.operational_kinds import operational_kinds
 
 app = typer.Typer(
     help="The 32 event types: list them, print a schema, a sample, or what is generated from all of them.",
@@ -57,8 +58,8 @@ def asyncapi(
     server: Annotated[str, typer.Option(help="Address of a server to name in it, such as https://rooms.example.")] = "",
     write: Annotated[Path | None, typer.Option(help="Write it to this file, in place of what is there.")] = None,
 ) -> None:
-    """The AsyncAPI 3.0 document of all events. A running server has it at /v2/asyncapi.json."""
-    text = json.dumps(asyncapi_document(server), indent=2, ensure_ascii=False) + "\n"
+    """The AsyncAPI 3.0 document of all that endpoints are sent. A running server has it at /v2/asyncapi.json."""
+    text = json.dumps(asyncapi_document(server, operational_kinds()), indent=2, ensure_ascii=False) + "\n"
     if write is None:
         sys.stdout.write(text)
         return

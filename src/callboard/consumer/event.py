@@ -16,7 +16,19 @@ from msgspec.json import Decoder
 from callboard.clock import NANOSECONDS
 from callboard.consumer.diagnosis import verify_fields
 from callboard.consumer.errors import SeveralEvents, UnreadableEvent
-from callboard.consumer.headers import ID, SEQ, STREAM, Headers, fields_of, number_of, numbers_of
+from callboard.consumer.headers import (
+    GAP,
+    ID,
+    REPLAY,
+    SEQ,
+    STREAM,
+    Fields,
+    Headers,
+    fields_of,
+    list_of,
+    number_of,
+    numbers_of,
+)
 from callboard.events import Envelope, Payload, UnknownEventType, decode, timestamps
 from callboard.webhooks.signing import TOLERANCE
 
@@ -30,12 +42,18 @@ class Event(Generic[P_co]):
     `id` is the same in every delivery of the event: what has been handled is known by it (`Deduplicator`). `seq` counts
     the events of `stream` (a session, or a room while it has none) without a gap: 1, 2, 3, …; both come from headers
     that the signature does not cover, and are 0 and "" where something in between took those away.
+
+    So do `left_out` and `replay`. `left_out` are the places in the stream of events before this one that were given up,
+    because your answers refused them: they are parked, and come only if they are replayed. `replay` is the replay that
+    sent this one, "" if none did.
     """
 
     id: str
     stream: str
     seq: int
     envelope: Envelope[P_co]
+    left_out: tuple[int, ...] = ()
+    replay: str = ""
 
     @property
     def type(self) -> str:
@@ -93,8 +111,7 @@ def receive(
     verify_fields(fields, body, secrets, tolerance_seconds, now)
     if bodies := _batch(bytes(body)):
         raise SeveralEvents(len(bodies))
-    stream = fields.get(STREAM, [""])[0]
-    return Event(fields[ID][0], stream, number_of(fields, SEQ), parse(bytes(body)))
+    return _alone(fields, bytes(body))
 
 
 def receive_all(
@@ -115,10 +132,17 @@ def receive_all(
     stream = fields.get(STREAM, [""])[0]
     bodies = _batch(bytes(body))
     if not bodies:
-        return [Event(fields[ID][0], stream, number_of(fields, SEQ), parse(bytes(body)))]
+        return [_alone(fields, bytes(body))]
     envelopes = [parse(one) for one in bodies]
     seqs = numbers_of(fields, SEQ, len(bodies))
-    return [Event(envelope.id, stream, seq, envelope) for envelope, seq in zip(envelopes, seqs, strict=True)]
+    gaps = [list_of(fields, GAP), *[()] * (len(bodies) - 1)]  # before the first of them
+    each = zip(envelopes, seqs, gaps, strict=True)
+    return [Event(envelope.id, stream, seq, envelope, gap) for envelope, seq, gap in each]
+
+
+def _alone(fields: Fields, body: bytes) -> Event[Payload]:
+    stream, replay = (fields.get(name, [""])[0] for name in (STREAM, REPLAY))
+    return Event(fields[ID][0], stream, number_of(fields, SEQ), parse(body), list_of(fields, GAP), replay)
 
 
 class _Batch(Struct):

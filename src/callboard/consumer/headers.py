@@ -19,6 +19,8 @@ TIMESTAMP: Final = "webhook-timestamp"
 SIGNATURE: Final = "webhook-signature"
 STREAM: Final = "callboard-stream"
 SEQ: Final = "callboard-seq"
+GAP: Final = "callboard-gap"
+REPLAY: Final = "callboard-replay"
 
 MOST_SIGNATURES: Final = 32
 """Looked at, at most: more are nobody's rotation, and each costs time."""
@@ -92,6 +94,18 @@ def numbers_of(fields: Fields, name: str, count: int) -> list[int]:
     if more or len(texts) != count or not all(map(_is_number, texts)):
         raise InvalidHeader(name, f"must be there once, with {count} numbers separated by commas")
     return [int(text) for text in texts]
+
+
+def list_of(fields: Fields, name: str) -> tuple[int, ...]:
+    """The numbers, separated by commas, in a header that is not signed; none if it is not there.
+
+    Raises `InvalidHeader`.
+    """
+    values = fields.get(name, [])
+    texts = values[0].split(",") if values else []
+    if len(values) > 1 or not all(map(_is_number, texts)):
+        raise InvalidHeader(name, "must be there once, with numbers separated by commas")
+    return tuple(map(int, texts))
 
 
 def _is_number(text: str) -> bool:

@@ -5,26 +5,27 @@ Owns: `asyncapi`. Generated from the models, as the OpenAPI document is, with th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from callboard import __version__
-from callboard.events.catalogue import CATALOGUE
-from callboard.events.docs_delivery import HEADERS, SOMETIMES
-from callboard.events.docs_guide import GUIDES
-from callboard.events.docs_text import first_sentence, said
-from callboard.events.openapi import component_schemas
-from callboard.events.schema import sample
+from callboard.events.kinds import SCHEMAS, Kind
+from callboard.events.openapi import component_schemas, kinds
 
 _DESCRIPTION = """Live audio and video rooms whose every moment reaches your backend as an event.
 
 Every event is committed to a ledger together with the change that it reports, and is sent to your webhook endpoints at
 least once, in order for each stream (a session, or a room while it has none). The same events can be read back from the
-ledger by `GET /v2/events`, with the same ids and the same bytes."""
+ledger by `GET /v2/events`, with the same ids and the same bytes. Endpoints that ask for it are sent
+several events in one request, and what happens to deliveries themselves."""
 
 
-def asyncapi(server: str = "") -> dict[str, Any]:
-    """The document. `server` is the address of a running server, if there is one to name."""
-    names = list(CATALOGUE)
+def asyncapi(server: str = "", others: Sequence[Kind] = ()) -> dict[str, Any]:
+    """The document. `server` is the address of a running server, if there is one to name; `others` is what is sent
+    besides events.
+    """
+    of = kinds(others)
+    names = [kind.name for kind in of]
     document: dict[str, Any] = {
         "asyncapi": "3.0.0",
         "id": "urn:callboard:events",
@@ -55,8 +56,8 @@ def asyncapi(server: str = "") -> dict[str, Any]:
             },
         },
         "components": {
-            "messages": {name: _message(name) for name in names},
-            "schemas": component_schemas() | {"DeliveryHeaders": _headers()},
+            "messages": {kind.name: _message(kind) for kind in of},
+            "schemas": component_schemas(of) | {_headers_of(kind): _headers(kind) for kind in of},
         },
     }
     if server:
@@ -65,35 +66,38 @@ def asyncapi(server: str = "") -> dict[str, Any]:
     return document
 
 
-def _message(name: str) -> dict[str, Any]:
-    payload = CATALOGUE[name]
+def _message(kind: Kind) -> dict[str, Any]:
     return {
-        "name": name,
-        "title": first_sentence(payload),
-        "summary": GUIDES[name].when,
-        "description": said(payload),
+        "name": kind.name,
+        "title": kind.title,
+        "summary": kind.when,
+        "description": kind.says,
         "contentType": "application/json",
-        "tags": [{"name": payload.THEME}],
-        "headers": {"$ref": "#/components/schemas/DeliveryHeaders"},
-        "payload": {"$ref": f"#/components/schemas/{name}"},
+        "tags": [{"name": kind.tag}],
+        "headers": {"$ref": f"{SCHEMAS}{_headers_of(kind)}"},
+        "payload": {"$ref": f"{SCHEMAS}{kind.name}"},
         "examples": [
             {
                 "name": "sample",
-                "headers": {header.name: header.example for header in HEADERS},
-                "payload": sample(name),
+                "headers": {header.name: header.example for header in kind.always},
+                "payload": kind.example,
             }
         ],
     }
 
 
-def _headers() -> dict[str, Any]:
-    """The schema of a delivery's headers."""
+def _headers_of(kind: Kind) -> str:
+    return f"{kind.headers}Headers"
+
+
+def _headers(kind: Kind) -> dict[str, Any]:
+    """The schema of the headers of a request that carries this."""
     return {
         "type": "object",
         "description": "The headers of a delivery (Standard Webhooks 1.0.0).",
         "properties": {
             header.name: {**header.schema, "description": header.says, "examples": [header.example]}
-            for header in (*HEADERS, *SOMETIMES)
+            for header in (*kind.always, *kind.sometimes)
         },
-        "required": [header.name for header in HEADERS],
+        "required": [header.name for header in kind.always],
     }

@@ -21,12 +21,10 @@ from callboard.database.tables import NOTICE
 from callboard.ledger import Recorded
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.endpoints import Endpoints
-from callboard.webhooks.operational import Happening, Operational, operational, operational_of, rows
+from callboard.webhooks.operational import STREAM, Happening, Operational, operational, operational_of, rows
 from callboard.webhooks.replays.line import Client, Line
 from callboard.webhooks.retry import DAY, Random, RetryPolicy
 
-STREAM = "operational"
-"""What stands in `callboard-stream`; `callboard-seq` is 0."""
 WAITS = (0.5, 10.0)
 """Seconds after which it is looked what is durable: as a rule it is the first time, and in any case the second."""
 GIVE_UP_SECONDS = 3 * DAY

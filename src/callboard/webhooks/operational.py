@@ -22,6 +22,9 @@ from callboard.events import timestamps
 from callboard.webhooks.health import WARNINGS, Health, Signal
 from callboard.webhooks.parking import Parked
 
+STREAM = "operational"
+"""What stands in `callboard-stream` where one is sent; `callboard-seq` is 0."""
+
 
 class EndpointFailing(Struct, frozen=True, kw_only=True):
     """The endpoint accepts nothing and is paused; or has been for so long that it will be disabled if this goes on.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -145,6 +144,4 @@ async def test_what_is_old_is_deleted_and_what_is_not_stays(house: House) -> Non
     assert [await retention.apply(rule) for rule in rules] == [700, 1]
     assert [await retention.apply(rule) for rule in rules] == [0, 0]
     assert len(await events(house)) == 1
-    running = asyncio.create_task(retention.run())
-    running.cancel()
-    await asyncio.gather(running, return_exceptions=True)
+    assert await retention.sweep() == 0

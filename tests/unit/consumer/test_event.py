@@ -41,6 +41,17 @@ def test_a_replay_says_so(sent: Any) -> None:
     assert receive(delivery.headers(), delivery.body, delivery.secret, now=NOW).is_replay
 
 
+def test_what_was_left_out_before_an_event_and_the_replay_that_sent_it_are_told(sent: Any) -> None:
+    headers = sent.headers() | {"callboard-gap": "5,6", "callboard-replay": "webhook-replay-a-1"}
+    event = receive(headers, sent.body, sent.secret, now=NOW)
+    assert (event.left_out, event.replay) == ((5, 6), "webhook-replay-a-1")
+    event = receive(sent.headers(), sent.body, sent.secret, now=NOW)
+    assert (event.left_out, event.replay) == ((), "")
+    for wrong in ("", "5,", "five", "5, 6"):
+        with pytest.raises(InvalidHeader, match="callboard-gap"):
+            receive(sent.headers() | {"callboard-gap": wrong}, sent.body, sent.secret, now=NOW)
+
+
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_event_of_the_catalogue_can_be_received(sent: Any, name: str) -> None:
     delivery = replace(sent, body=msgspec.json.encode(sample(name)))
@@ -73,7 +84,9 @@ def batch_of(sent: Any, count: int) -> Any:
 
 def test_a_batch_is_its_events_each_with_its_own_id_and_seq(sent: Any) -> None:
     batch = batch_of(sent, 3)
-    events = receive_all(batch.headers() | {"callboard-seq": "4,5,9"}, batch.body, batch.secret, now=NOW)
+    headers = batch.headers() | {"callboard-seq": "4,5,9", "callboard-gap": "2,3"}
+    events = receive_all(headers, batch.body, batch.secret, now=NOW)
+    assert [event.left_out for event in events] == [(2, 3), (), ()]
     assert [event.seq for event in events] == [4, 5, 9]
     assert [event.id for event in events] == [f"{number}{decode(sent.body).id}" for number in range(3)]
     assert {event.stream for event in events} == {"s1"}

@@ -15,8 +15,11 @@ from callboard.database.tables import ATTEMPT, DELIVERY_MARK, ENDPOINT, PARKED_E
 from callboard.ledger import Ledger
 from callboard.ledger.records import FOREVER
 from callboard.ledger.retention import EventRetention, Kept
+from callboard.retention import Retention, operational
 from callboard.testing.jobs import ManualClock
 from callboard.testing.units import event
+from callboard.webhooks.operational import EndpointDisabled, operational_events, rows
+from callboard.webhooks.operational import operational as operational_event
 from callboard.webhooks.replays import filters
 from callboard.webhooks.replays import part as parts
 from callboard.webhooks.replays.filters import Replay, Wanted
@@ -97,6 +100,25 @@ async def test_what_waits_for_a_room_s_own_webhook_is_undelivered_too(home: Home
     retention = home.retention(10.5, 100)
     await retention.sweep()
     assert (await home.left())[0] == 4
+
+
+async def test_operational_events_go_with_the_events_of_their_time_and_what_was_to_be_sent_of_them_too(
+    home: Home,
+) -> None:
+    ids = RandomIds(4)
+    told = []
+    for _ in range(300):
+        home.clock.advance(HOUR / 100)
+        happening = EndpointDisabled(endpoint_id="p1", reason="gone")
+        told.append(operational_event(happening, ids, home.clock.now()))
+    await home.database.commit(Unit(tuple(row for one in told for row in rows(one, ["p2"]))))
+    assert await Retention(home.database, home.clock, operational(0)).sweep() == 0
+    retention = Retention(home.database, home.clock, operational(HOUR * 0.505))
+    assert await retention.sweep() == 2 * 249
+    left = await operational_events(home.database, "", 1000)
+    assert [one.id for one in left] == [one.id for one in told[249:]]
+    assert len(await home.database.fetch("notices", endpoint_id="p2", limit=1000)) == 51
+    assert await retention.sweep() == 0
 
 
 async def test_more_than_a_batch_goes_in_batches_and_readers_go_on_behind_the_gap(home: Home) -> None:

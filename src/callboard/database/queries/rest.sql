@@ -138,6 +138,20 @@ WHERE access_key = :access_key
   AND key = :key
 
 -- Those that nobody needs any more: created up to the instant `:before`, the oldest first.
+-- name: old_operational_events
+SELECT id
+FROM operational_event
+WHERE id < :below
+ORDER BY id
+LIMIT :limit
+
+-- name: old_notices
+SELECT endpoint_id, event_id
+FROM notice
+WHERE event_id < :below
+ORDER BY event_id
+LIMIT :limit
+
 -- name: old_expunged
 SELECT event_id
 FROM expunged
