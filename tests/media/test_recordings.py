@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from callboard.recording.truth.report import Published
+from callboard.recording.truth.report import Gates, Published
 from callboard.testing.play import Play, play
 from callboard.testing.recordings import BOTH, TALKERS, Cast, Film, act, exit_stage, measured
 
@@ -29,6 +29,7 @@ class Session:
     streams: dict[str, Film] = field(default_factory=dict)
     tracks: dict[str, list[Film]] = field(default_factory=dict)
     sent: dict[str, Published] = field(default_factory=dict)
+    gates: dict[str, Gates] = field(default_factory=dict)
     kinds: list[str] = field(default_factory=list)
     left: list[Path] = field(default_factory=list)
 
@@ -59,11 +60,11 @@ async def performed(stage: Play, cast: Cast) -> Session:
     found = Session()
     cast_list = {"Ann": (ann, steady), "Ben": (ben, guest), "Cleo": (cleo, muting), "Dan": (dan, shape)}
     for name, (peer, sender) in cast_list.items():
-        found.sent[name] = sender.published()
+        found.sent[name], found.gates[name] = sender.published(), sender.gates()
         found.streams[name] = await cast.film(
             "stream.recording.success", peer_id=peer.peer_id, type="audio" if name == "Ben" else "regular"
         )
-    found.sent["screen"] = screen.published()
+    found.sent["screen"], found.gates["screen"] = screen.published(), screen.gates()
     found.streams["screen"] = await cast.film("stream.recording.success", peer_id=dan.peer_id, type="screen")
     await _tracks_of(
         stage, cast, {ann.peer_id: "Ann", ben.peer_id: "Ben", cleo.peer_id: "Cleo", dan.peer_id: "Dan"}, found
@@ -97,7 +98,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 @pytest.mark.parametrize("name", ["Ann", "Ben", "Cleo", "Dan", "screen"])
 def test_a_stream_is_recorded_whole_in_sync_and_as_long_as_it_was(session: Session, name: str) -> None:
-    report = measured(session.streams[name], session.sent[name])
+    report = measured(session.streams[name], session.sent[name], session.gates[name])
     assert report.failures == [], (report.publishers, session.sent[name])
 
 
@@ -118,7 +119,7 @@ def test_each_published_track_has_one_file_of_its_own_that_is_as_long_as_it_was(
             alone = Published(
                 sent.publisher, sent.picture if kind == "video" else (), sent.sound if kind == "audio" else ()
             )
-            assert measured(film, alone).failures == [], (name, kind)
+            assert measured(film, alone, session.gates[name]).failures == [], (name, kind)
 
 
 def test_each_track_is_told_to_have_started_once_and_to_have_ended_once(session: Session) -> None:

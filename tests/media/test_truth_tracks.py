@@ -73,6 +73,7 @@ async def test_what_is_late_is_sent_late_and_nothing_is_left_out(tmp_path: Path)
     picture, sound = sender.picture("v"), sender.sound("a")
     film = Film(tmp_path / "late.mkv")
     await asyncio.gather(film.take(picture, 20), film.take(sound, 65))
+    assert sender.gates().skew_p95_ms < 55, "it had a moment in which it was not late"
     time.sleep(0.5)
     await asyncio.gather(film.take(picture, 20), film.take(sound, 65))
     film.write()
@@ -81,6 +82,20 @@ async def test_what_is_late_is_sent_late_and_nothing_is_left_out(tmp_path: Path)
     assert heard[1] - heard[0] == pytest.approx(130 * 0.02)
     report = await asyncio.to_thread(verify_file, film.path, Expected(published=(sender.published(),)))
     assert report.failures == []
+
+
+async def test_a_piece_of_which_all_is_late_is_judged_by_how_late_it_was_at_least() -> None:
+    sender = publisher()
+    sound = sender.sound("a")
+    await sound.recv()
+    time.sleep(0.3)
+    sound.muted = True
+    await sound.recv()
+    sound.muted = False
+    for _ in range(3):
+        await sound.recv()
+    late = sender.gates().start_offset_error_ms - 20
+    assert late == pytest.approx(300 - 4 * 20, abs=20)
 
 
 async def test_after_a_cut_nothing_is_sent_and_nothing_is_missing() -> None:

@@ -66,8 +66,8 @@ def for_engine(sdp: Sdp, codecs: Iterable[str]) -> str:
 def with_sound_repair(sdp: Sdp) -> Sdp:
     """With the attribute that makes Janus ask again for packets of sound that were lost (RFC 4585 §4.2).
 
-    Clients don't offer it for sound, but Chromium and aiortc send again what they are asked for (as tested). One that
-    does not loses nothing by being asked.
+    Clients don't offer it for sound, but Chromium, Firefox and aiortc send again what they are asked for. One that does
+    not loses nothing by being asked.
     """
     return replace(sdp, sections=tuple(_with_sound_repair(section) for section in sdp.sections))
 

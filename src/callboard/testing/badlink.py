@@ -22,7 +22,10 @@ def usable() -> str:
 
 
 class BadLink:
-    """`with BadLink((21000, 21999)) as link`: what comes from, or goes to, these UDP ports can be dropped."""
+    """`with BadLink((21000, 21999)) as link`: what comes from, or goes to, these UDP ports can be dropped.
+
+    When a method returns, what it says is in force.
+    """
 
     def __init__(self, ports: tuple[int, int]) -> None:
         self._ports = f"{ports[0]}-{ports[1]}"
@@ -33,7 +36,7 @@ class BadLink:
         nft = shutil.which("nft")
         assert nft is not None, usable()
         self._nft = subprocess.Popen(  # noqa: S603 - our own words to a program of the system
-            [nft, "-i"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
+            [nft, "-i"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
         self._say(f"add table {self._table} {{ flags owner; }}")
         self._say(f"add chain {self._table} drops {{ type filter hook input priority 0; }}")
@@ -43,9 +46,7 @@ class BadLink:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         assert self._nft is not None
-        assert self._nft.stdin is not None
-        self._nft.stdin.close()
-        self._nft.wait()
+        self._nft.communicate()
 
     def lose(self, per_cent: int) -> None:
         """From now on so many of the packets *from* these ports are lost, at random: a bad downlink."""
@@ -72,6 +73,15 @@ class BadLink:
         self._say(f"flush chain {self._table} drops")
         for rule in rules:
             self._say(f"add rule {self._table} drops {rule}")
+        self._say(f"list chain {self._table} drops")
+        self._hear("}")
+
+    def _hear(self, wanted: str) -> None:
+        """Read until this line: what was said before it is in force."""
+        assert self._nft is not None
+        assert self._nft.stdout is not None
+        while (line := self._nft.stdout.readline()).rstrip() != wanted:
+            assert line, "nft has ended"
 
     def _say(self, command: str) -> None:
         assert self._nft is not None

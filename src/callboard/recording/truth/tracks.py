@@ -25,7 +25,7 @@ from callboard.clock import NANOSECONDS, Clock
 from callboard.demo.media_tracks import VIDEO_CLOCK, PacedTrack
 from callboard.recording.truth.coding import SAMPLES, PictureCodec, PictureCoder, SoundCoder
 from callboard.recording.truth.picture import draw, draw_black
-from callboard.recording.truth.report import Published
+from callboard.recording.truth.report import Gates, Published
 from callboard.recording.truth.sound import RATE, synthesize
 from callboard.recording.truth.spans import Span
 from callboard.recording.truth.stamp import Stamp
@@ -59,6 +59,7 @@ class TruthPublisher:
         self._clock, self._epoch = clock, epoch
         self._ahead: float | None = None
         self._spans: dict[str, list[Span]] = {"video": [], "audio": []}
+        self._late: dict[str, list[float]] = {"video": [], "audio": []}
         self._tracks: list[MarkedTrack] = []
         self._end = math.inf
         self._awaited: set[str] = set()
@@ -79,6 +80,16 @@ class TruthPublisher:
     def published(self) -> Published:
         """What was sent so far."""
         return Published(self.publisher, tuple(self._spans["video"]), tuple(self._spans["audio"]))
+
+    def gates(self) -> Gates:
+        """What a recording has to reach, plus what no recorder can know: by how much each piece was late as a whole.
+
+        When something was made is told by the packet that was least late. On a machine with time to spare that is a
+        millisecond; where this process had to wait for a processor each time, it is what it waited at least.
+        """
+        late = 1000 * max((late for pieces in self._late.values() for late in pieces), default=0.0)
+        usual = Gates()
+        return Gates(skew_p95_ms=usual.skew_p95_ms + late, start_offset_error_ms=usual.start_offset_error_ms + late)
 
     async def cut(self) -> None:
         """Make nothing more; return when all that was made has been sent and the last of it has lasted its time.
@@ -113,10 +124,14 @@ class TruthPublisher:
 
     def note(self, kind: str, start: float, length: float) -> None:
         """A frame of `length` seconds was sent."""
-        spans = self._spans[kind]
-        joins = spans and abs(start - spans[-1][1]) < length / 2
-        began = spans.pop()[0] if joins else start
-        spans.append((began, start + length))
+        spans, lates, late = self._spans[kind], self._late[kind], self.now() - start
+        if spans and abs(start - spans[-1][1]) < length / 2:
+            start, end = spans.pop()[0], start + length
+            late = min(late, lates.pop())
+        else:
+            end = start + length
+        spans.append((start, end))
+        lates.append(late)
         self._awaited.discard(kind)
         if not self._awaited:
             self._back.set()
