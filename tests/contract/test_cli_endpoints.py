@@ -16,6 +16,8 @@ from callboard.clock import RandomIds, SystemClock
 from callboard.testing.attempts import log_attempts
 from callboard.testing.facts import joined
 from callboard.testing.receiver import Receiver, status
+from callboard.webhooks.batching import Batch
+from callboard.webhooks.manner import Manner
 
 Run = Callable[..., Awaitable[Result]]
 
@@ -79,6 +81,21 @@ async def test_an_endpoint_is_created_shown_changed_and_deleted(rest: Any, run: 
     assert rest.deps.endpoints.all()
     assert endpoint.id in (await run("delete", endpoint.id, "--yes")).stdout
     assert "There is no endpoint" in (await run("list")).stderr
+
+
+async def test_how_it_is_sent_to_is_said_by_name_and_what_is_not_named_stays(rest: Any, run: Run) -> None:
+    made = await run("create", "https://a.example/", "--delivery", "ordering=none", "--delivery", "concurrency=4")
+    assert "ordering none" in made.stdout
+    (endpoint,) = rest.deps.endpoints.all()
+    await run("update", endpoint.id, "--delivery", "batch.events=20", "--delivery", "rate_per_second=2.5")
+    manner = Manner(ordering="none", concurrency=4, rate_per_second=2.5, batch=Batch(events=20))
+    assert rest.deps.endpoints.get(endpoint.id).delivery == manner
+    await run("update", endpoint.id, "--delivery", "ordering=session", "--delivery", "batch=null")
+    assert rest.deps.endpoints.get(endpoint.id).delivery == Manner(concurrency=4, rate_per_second=2.5)
+    assert "concurrency 4" in (await run("show", endpoint.id)).stdout
+    refused = await run("update", endpoint.id, "--delivery", "ordering=sometimes", code=1)
+    assert "ordering" in refused.stderr
+    assert "NAME=VALUE" in (await run("update", endpoint.id, "--delivery", "ordering", code=2)).stderr
 
 
 async def test_a_rotation_prints_the_new_secret_only(rest: Any, run: Run) -> None:

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from callboard.cli.common import ConfigOption
+from callboard.cli.endpoints_delivery import Deliveries, delivery_of
 from callboard.cli.endpoints_shown import (
     print_attempt,
     print_attempts,
@@ -103,6 +104,7 @@ def create(
     ca: Authorities = None,
     cert: Certificate = None,
     key: Key = None,
+    delivery: Deliveries = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Send nothing until it is enabled.")] = False,
     server: UrlOption = None,
     token: TokenOption = None,
@@ -119,6 +121,7 @@ def create(
         description=description,
         schemes=schemes,
         tls=_tls(ca, cert, key),
+        delivery=delivery_of(delivery, {}),
         enabled=False if disabled else None,
     )
     _show(server_of(server, token, config).ask("POST", PATH, body), as_json=as_json)
@@ -141,6 +144,7 @@ def update(
     ca: Authorities = None,
     cert: Certificate = None,
     key: Key = None,
+    delivery: Deliveries = None,
     server: UrlOption = None,
     token: TokenOption = None,
     config: ConfigOption = None,
@@ -157,9 +161,12 @@ def update(
         schemes=schemes,
         tls=_tls(ca, cert, key),
     )
-    if not body:
+    if not body and not delivery:
         fail("nothing is to be changed: name what, see `callboard endpoints update --help`")
-    _show(server_of(server, token, config).ask("POST", f"{PATH}/{id_}", body), as_json=as_json)
+    found = server_of(server, token, config)
+    if delivery:
+        body["delivery"] = delivery_of(delivery, found.ask("GET", f"{PATH}/{id_}")["delivery"])
+    _show(found.ask("POST", f"{PATH}/{id_}", body), as_json=as_json)
 
 
 @app.command()

@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
+from callboard.cli.endpoints_delivery import delivery_text
+
 
 def print_endpoints(endpoints: Sequence[dict[str, Any]]) -> None:
     """A line for each."""
@@ -39,6 +41,7 @@ def print_endpoint(endpoint: dict[str, Any]) -> None:
         ("headers", ", ".join(endpoint["headers"])),
         ("signing keys", "\n".join(_key(key) for key in endpoint["signing_keys"])),
         ("tls", ", ".join(name for name, pem in endpoint["tls"].items() if pem)),
+        ("delivery", delivery_text(endpoint["delivery"])),
         ("created", endpoint["created_at"]),
         ("updated", endpoint["updated_at"]),
     ]
