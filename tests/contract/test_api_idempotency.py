@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from callboard.api import idempotency
 from callboard.api.idempotency import Answers, Asked, Reply
-from callboard.clock import NANOSECONDS
-from callboard.database import Database, Put, Unit
+from callboard.clock import NANOSECONDS, SystemClock
+from callboard.database import Database, Put, Unit, open_database
 from callboard.database.tables import IDEMPOTENT_ANSWER
 from callboard.webhooks.vault import MasterKey, Vault
 
@@ -136,6 +137,54 @@ async def test_an_answer_that_says_nothing_of_the_work_is_not_kept(rest: Any, st
 
     assert [(await kept.once(ASKED, work)).status for _ in range(2)] == [status, status]
     assert len(calls) == 2
+
+
+async def test_twins_at_several_nodes_are_one_piece_of_work(postgresql_url: str) -> None:
+    databases = [open_database(postgresql_url) for _ in range(3)]
+    for database in databases:
+        await database.open()
+    nodes, calls = [answers(database, SystemClock()) for database in databases], []
+
+    async def work() -> Reply:
+        calls.append(1)
+        await asyncio.sleep(0.3)
+        return Reply(200, (), b"%d" % len(calls))
+
+    replies = await asyncio.gather(*(nodes[n % 3].once(ASKED, work) for n in range(9)))
+    assert [(reply.status, reply.body) for reply in replies] == [(200, b"1")] * 9
+    others = [Asked("access", "/v2/rooms", f"key-{n // 3}", "digest") for n in range(60)]
+    calls.clear()
+    await asyncio.gather(*(nodes[n % 3].once(asked, work) for n, asked in enumerate(others)))
+    assert len(calls) == 20
+    for database in databases:
+        await database.close()
+
+
+async def test_work_of_another_node_that_is_not_answered_in_time_is_not_done_again(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be at work, or dead."""
+    monkeypatch.setattr(idempotency, "WAIT_SECONDS", 0.5)
+    one, two = open_database(postgresql_url), open_database(postgresql_url)
+    for database in (one, two):
+        await database.open()
+    go = asyncio.Event()
+
+    async def work() -> Reply:
+        await go.wait()
+        return Reply(200, (), b"{}")
+
+    first = asyncio.create_task(answers(one, SystemClock()).once(ASKED, work))
+    other = answers(two, SystemClock())
+    while not await two.fetch("idempotent_answer", access_key="access", path="/v2/rooms", key="key"):
+        await asyncio.sleep(0.01)
+    reply = await other.once(ASKED, work)
+    assert (reply.status, b"is not known" in reply.body) == (409, True)
+    go.set()
+    await first
+    assert (await other.once(ASKED, work)).headers[1] == (b"idempotent-replayed", b"true")
+    for database in (one, two):
+        await database.close()
 
 
 async def test_work_that_was_begun_ends_and_is_kept_when_nobody_waits_any_more(rest: Any) -> None:

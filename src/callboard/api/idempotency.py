@@ -4,7 +4,8 @@ Owns: `Idempotent`, the middleware around all routes that need a management toke
 
 Always holds: before the work of a keyed POST begins, it is durable that it began; its answer is durable before anybody
 gets it. So the same key never does work twice: who repeats it gets the kept answer, or is told that a dead process left
-it unknown. Twins at the same time on one node wait for the first. Kept answers are sealed: some have secrets in them.
+it unknown. Twins at the same time wait for the first, on whichever nodes they are: who begins passes a gate, one after
+the other for a key. Kept answers are sealed: some have secrets in them.
 Source: draft-ietf-httpapi-idempotency-key-header-07; what is answered when is in `docs/rest.md`.
 """
 
@@ -15,6 +16,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -25,8 +27,8 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from callboard.api.errors import Error
 from callboard.auth.tokens import InvalidToken, Tokens
 from callboard.clock import Clock
-from callboard.database import Database, Delete, Put, Unit
-from callboard.database.tables import IDEMPOTENT_ANSWER
+from callboard.database import Database, Delete, Guard, GuardFailed, Put, Unit
+from callboard.database.tables import IDEMPOTENCY_GATE, IDEMPOTENT_ANSWER
 from callboard.rooms.whole import Whole
 from callboard.webhooks.vault import Vault, VaultError
 
@@ -39,6 +41,10 @@ WAIT_SECONDS: Final = 10.0
 _KEY: Final = re.compile(rb"[\x21-\x7e]{1,255}")
 _NOT_KEPT: Final = frozenset({401, 408, 409, 413, 422, 429})
 """Of the answers below 500 those that say nothing of the work: it may be asked for again."""
+GATES: Final = 256
+"""Rows of the gate: keys share them."""
+LOOK_SECONDS: Final = 0.2
+"""Between looks whether another node has answered."""
 _BEGUN: Final = 0
 """The status of an answer that there is not yet."""
 
@@ -70,6 +76,11 @@ class Asked:
         return self.access_key, self.path, self.key
 
     @property
+    def gate(self) -> int:
+        """Which gate it passes."""
+        return hashlib.sha256(repr(self.row_key).encode()).digest()[0] % GATES
+
+    @property
     def name(self) -> str:
         """What its answer is sealed for."""
         return f"answer {self.path} {self.key}"
@@ -88,6 +99,11 @@ UNKNOWN: Final = refusal(
     HTTPStatus.CONFLICT,
     "a request with this Idempotency-Key was begun and the server ended before it was answered: whether it did its work"
     " is not known; look, and send another key",
+)
+ELSEWHERE: Final = refusal(
+    HTTPStatus.CONFLICT,
+    "a request with this Idempotency-Key was begun and is not answered: another server is still at work on it, or ended"
+    " before, and then whether it did its work is not known; try again later, or look, and send another key",
 )
 OTHER: Final = refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "this Idempotency-Key was used with another body or query")
 BUSY: Final = refusal(HTTPStatus.CONFLICT, "a request with this Idempotency-Key is still at work: try again later")
@@ -119,9 +135,8 @@ class Answers:
 
     async def _first(self, asked: Asked, work: Work, done: asyncio.Future[None]) -> Reply:
         try:
-            if (known := await self._known(asked)) is not None:
+            if (known := await self._begun(asked)) is not None:
                 return known
-            await self._put(asked, _BEGUN, "")
             reply = await work()
             if reply.kept:
                 await self._put(asked, reply.status, self._sealed(asked, reply.body))
@@ -131,6 +146,23 @@ class Answers:
         finally:
             del self._running[asked.row_key]
             done.set_result(None)
+
+    async def _begun(self, asked: Asked) -> Reply | None:
+        """None once it is durable that this request begins the work; else what is answered without any."""
+        waits_until = self._clock.now() + int(WAIT_SECONDS * 1e9)
+        while True:
+            ((fence,),) = await self._database.fetch("idempotency_gate", number=asked.gate)
+            known = await self._known(asked)
+            if known is ELSEWHERE and self._clock.now() < waits_until:
+                await asyncio.sleep(LOOK_SECONDS)
+            elif known is not None:
+                return known
+            else:
+                passed = Put(IDEMPOTENCY_GATE, (asked.gate, int(str(fence)) + 1))
+                guard = Guard(IDEMPOTENCY_GATE, (asked.gate,), "fence", fence)
+                with suppress(GuardFailed):  # somebody has begun meanwhile, maybe with this key: look again
+                    await self._put(asked, _BEGUN, "", passed, guard=guard)
+                    return None
 
     async def _known(self, asked: Asked) -> Reply | None:
         rows = await self._database.fetch(
@@ -144,7 +176,8 @@ class Answers:
         if digest != asked.digest:
             return OTHER
         if status == _BEGUN:
-            return UNKNOWN
+            fresh = int(created_at or 0) > self._clock.now() - int(WAIT_SECONDS * 1e9)
+            return ELSEWHERE if self._database.shared and fresh else UNKNOWN
         try:
             opened = self._vault.open(str(body), asked.name) if self._vault else str(body).encode()
         except VaultError as problem:
@@ -155,9 +188,9 @@ class Answers:
     def _sealed(self, asked: Asked, body: bytes) -> str:
         return self._vault.seal(body, asked.name) if self._vault else body.decode()
 
-    async def _put(self, asked: Asked, status: int, body: str) -> None:
+    async def _put(self, asked: Asked, status: int, body: str, *more: Put, guard: Guard | None = None) -> None:
         row = (*asked.row_key, asked.digest, status, body, self._clock.now())
-        await self._database.commit(Unit((Put(IDEMPOTENT_ANSWER, row),)))
+        await self._database.commit(Unit((Put(IDEMPOTENT_ANSWER, row), *more), guards=(guard,) if guard else ()))
 
 
 class Idempotent:

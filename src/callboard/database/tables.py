@@ -504,6 +504,15 @@ REPLAY_CHUNK = _table(
 )
 """Some of the events of such a part, in order: `positions` is a JSON array."""
 
+IDEMPOTENCY_GATE = _table(
+    "idempotency_gate",
+    1,
+    bucket=BIGINT,
+    fence=BIGINT,
+)
+"""Rows 0 to 255: who begins a request that may be sent twice is guarded by the fence of its key's, so none overlooks
+another (`api/idempotency.py`)."""
+
 EXPUNGED = _table(
     "expunged",
     1,
@@ -564,6 +573,6 @@ TABLES = (
     *(ROOM_CODE, POLL, POLL_SESSION, POLL_RESPONSE, ANALYTICS_EVENT, PEER_STATS, IDEMPOTENT_ANSWER),
     *(JOB, JOB_STEP),
     *(CAPTURE, CAPTURED_TRACK, CAPTURED_SEGMENT, RECORDING, RECORDING_ASSET, CHAT_MESSAGE),
-    *(REPLAY, REPLAY_PART, REPLAY_CHUNK, REPLAY_GATE, EXPUNGED),
+    *(REPLAY, REPLAY_PART, REPLAY_CHUNK, REPLAY_GATE, EXPUNGED, IDEMPOTENCY_GATE),
 )
 """All of the above."""

@@ -130,6 +130,11 @@ WHERE session_id < :below
 ORDER BY session_id
 LIMIT :limit
 
+-- name: idempotency_gate
+SELECT fence
+FROM idempotency_gate
+WHERE bucket = :number
+
 -- name: idempotent_answer
 SELECT access_key, path, key, digest, status, body, created_at
 FROM idempotent_answer
