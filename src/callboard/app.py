@@ -195,7 +195,8 @@ class Callboard:
             record=notices.record,
         )
         expunged = ExpungedNews(self.database, self.ledger, self.clock)
-        expunged.start()
+        if self.database.shared:
+            expunged.start()
         parts.push_async_callback(expunged.stop)
         notices.start()
         parts.push_async_callback(notices.stop)
