@@ -48,6 +48,7 @@ async def prepared(folder: Path, database: str = "", wanted: Wanted = ALL) -> st
     return session_id
 
 
+@pytest.mark.timeout(300)  # 6 s where nothing else runs beside it
 async def test_killed_at_every_point_of_every_job_each_recording_is_made_delivered_and_told_once(
     tmp_path: Path,
 ) -> None:
@@ -76,6 +77,7 @@ async def test_killed_at_every_point_of_every_job_each_recording_is_made_deliver
     assert {"render", "mux", "chunk", "join"} <= beside
 
 
+@pytest.mark.timeout(300)
 async def test_killed_at_every_point_of_jobs_that_fail_each_failure_is_told_once(tmp_path: Path) -> None:
     """The captures are none: what was made of them is given up, which is a commit like any other. The chat arrives."""
     session_id = await prepared(tmp_path)
@@ -99,6 +101,7 @@ async def test_killed_at_every_point_of_jobs_that_fail_each_failure_is_told_once
         assert {f"{kind}||given up", f"{kind}||ended"} <= set(killing.passed)
 
 
+@pytest.mark.timeout(600)  # 4 s where nothing else runs beside it
 @pytest.mark.postgresql
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
 async def test_another_worker_takes_over_where_the_first_one_died_or_hangs(

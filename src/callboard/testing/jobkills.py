@@ -39,7 +39,9 @@ MODULE = "callboard.testing.jobkills"
 LEASE, SHORT = 10.0, 1.0
 AHEAD = 30.0
 """Seconds by which each life's clock is ahead of the one before: its lease has run out then, and so has a pause."""
-LIFE_SECONDS = 60.0
+LIFE_SECONDS = 120.0
+"""A life that did not come to its end by then has not gone on where it should. (Who hangs in a transaction holds others
+up for ten seconds: `idle_in_transaction_session_timeout`.)"""
 HORIZON = 3_600
 """Seconds. What is due later is not waited for."""
 PATIENT = CompositeSettings(look=SMALL, tries=1_000, most_delay=0.1)
