@@ -127,10 +127,17 @@ def kinds_and_steps() -> tuple[set[str], set[str]]:
     """The names of all kinds of jobs, and the first words of all steps, as the code has them."""
     kinds, steps = set(), set()
     for file in Path(callboard.__file__).parent.rglob("*.py"):
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        tree = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+        of_jobs = any(
+            isinstance(node, ast.ImportFrom)
+            and node.module in {"callboard.jobs", "callboard.jobs.kinds"}
+            and "Kind" in {name.name for name in node.names}
+            for node in tree
+        )
+        for node in tree:
             if not isinstance(node, ast.Call) or not node.args:
                 continue
-            if isinstance(node.func, ast.Name) and node.func.id == "Kind":
+            if of_jobs and isinstance(node.func, ast.Name) and node.func.id == "Kind":
                 kinds.add(text_of(node.args[0]))
             elif isinstance(node.func, ast.Attribute) and node.func.attr == "step" and text_of(node.args[0]):
                 steps.add(text_of(node.args[0]).split()[0])
