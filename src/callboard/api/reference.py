@@ -47,7 +47,7 @@ sends it again, with the same key, path and body, gets the first answer again, w
 
 * Kept for 24 hours, and of every token of the workspace: two programs must not use one key for two things.
 * The same key with another body (or query) is `422`. While the first request is still at work, a second one with the
-  same key waits for it up to 10 seconds, and is `409` after that.
+  same key waits for it up to 10 seconds, and is `409` after that; whichever nodes of a shared database they are at.
 * Answers 2xx and 4xx are kept, but for 401, 408, 409, 413, 422 and 429; a 5xx is not kept: send it again.
 * Before the work begins the key is stored as begun, so a server that dies in between leaves it so. What it did then is
   not known: a repetition is answered `409` with just that in the details, and does nothing; look, and use a new key.
