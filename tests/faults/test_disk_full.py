@@ -61,21 +61,23 @@ class Leaping(SystemClock):
 async def test_a_disk_that_is_full_in_any_step_costs_time_and_nothing_else(
     tmp_path: Path, disks: tuple[SmallDisk, SmallDisk]
 ) -> None:
-    clock, filled, met = Leaping(), dict[str, SmallDisk](), dict[str, str]()
+    clock, filled, met = Leaping(), dict[str, tuple[str, SmallDisk]](), dict[str, str]()
 
-    async def began(_: Job, name: str) -> None:
+    async def began(job: Job, name: str) -> None:
         step = name.split(maxsplit=1)[0]
         if step not in filled and len(filled) == len(met):  # one after the other
-            disk = filled[step] = disks[step == "upload"]
+            disk = disks[step == "upload"]
+            filled[step] = (job.id, disk)
             await asyncio.to_thread(disk.fill)
 
     def written(put: Put) -> None:
         job = job_of(put.row)
         if job.state is State.WAITING and job.error and len(met) < len(filled):
-            step = list(filled)[-1]
-            met[step] = job.error_code
-            filled[step].clear()
-            clock.ahead += 3_600 * NANOSECONDS
+            step, (id_, disk) = list(filled.items())[-1]
+            if job.id == id_:  # and not another one that needed space meanwhile
+                met[step] = job.error_code
+                disk.clear()
+                clock.ahead += 3_600 * NANOSECONDS
 
     handlers = FusedHandlers(Fuse(lambda _: None, armed=False), began)
     studio = await Studio.open(tmp_path, composite=PATIENT, clock=clock, handlers=handlers)
