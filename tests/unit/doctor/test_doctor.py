@@ -19,7 +19,6 @@ from callboard.testing.certificates import Authority
 from callboard.testing.coturn import running_coturn
 
 NOW = datetime.now(UTC)
-NANOSECONDS_NOW = SystemClock().now()
 SECRET = "a-secret-shared-with-coturn"
 
 
@@ -169,7 +168,7 @@ async def test_a_turn_server_relays_and_media_ports_are_reached_from_it(tmp_path
 async def test_media_that_do_not_arrive_from_outside_are_told_with_what_to_open(tmp_path: Path) -> None:
     async with running_coturn(tmp_path, SECRET) as coturn:
         nobody = Media(public_address="192.0.2.250", turn_secret=SECRET)
-        found = await turn.turn_server(f"turn:127.0.0.1:{coturn.port}", nobody, NANOSECONDS_NOW)
+        found = await turn.turn_server(f"turn:127.0.0.1:{coturn.port}", nobody, SystemClock().now())
     assert [one.verdict for one in found] == [Verdict.WELL, Verdict.CARE], found
     assert "20000 to 29999" in found[1].remedy
 
