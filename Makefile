@@ -48,13 +48,17 @@ recordings: $(VENV)/dev.stamp ## Recordings at length: codecs and shapes measure
 histories: $(VENV)/dev.stamp ## 2,000 random histories of deliveries, with crashes at every named point (about a quarter of an hour)
 	CALLBOARD_HISTORIES=2000 $(BIN)/pytest --timeout=3600 tests/unit/webhooks/test_delivery_histories.py
 
-bench: $(VENV)/dev.stamp ## Measure delivery and join latency, as ratios (some minutes; needs a quiet machine)
+bench: $(VENV)/dev.stamp ## Measure everything, as ratios (about half an hour; needs a quiet machine)
 	$(BIN)/python -m bench.run
 	$(BIN)/python -m bench.against
 	$(BIN)/python -m bench.against tls
 	$(BIN)/python -m bench.fairness
+	$(BIN)/python -m bench.backlog
+	$(BIN)/python -m bench.history
+	$(BIN)/python -m bench.idle
 	$(BIN)/python -m bench.join
 	$(BIN)/python -m bench.capture
+	$(BIN)/python -m bench.composite
 	$(BIN)/python -m bench.signalling
 
 docs: $(VENV)/dev.stamp ## Write the generated pages of the docs anew (a test compares them)
