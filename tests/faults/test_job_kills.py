@@ -118,7 +118,8 @@ async def test_another_worker_takes_over_where_the_first_one_died_or_hangs(
             assert await broken(studio, session_id, folder, killing.said()) == []
             await studio.close()
             said = killing.said()
-            assert said.count("quiet") == (2 if how is signal.SIGSTOP else 1)
+            # One that hung within a transaction for longer than PostgreSQL lets it ends otherwise than in good order.
+            assert said.count("quiet") in ((1, 2) if how is signal.SIGSTOP else (1,))
             if how is signal.SIGSTOP:
                 assert not [line for line in said[said.index(f"went on {point}") :] if line.startswith("began")]
 

@@ -25,7 +25,7 @@ from callboard.recording.capture.derive import Captured
 from callboard.recording.capture.folder import new_part
 from callboard.recording.capture.render import Rendered
 from callboard.recording.delivery import metadata
-from callboard.recording.faults import code_of, tried
+from callboard.recording.faults import code_of, tried, written_whole
 from callboard.recording.making import Making, Task, in_key, lost, new_asset, seconds
 from callboard.recording.timeline import CapturedTrack, Segment, Wanted
 from callboard.storage import paths
@@ -134,7 +134,8 @@ class StreamRecordings:
         part = await asyncio.to_thread(new_part, Path(target))
         output = ("-movflags", "+faststart", "-f", "mp4", str(part))
         try:
-            await run.process((*command, *output), deadline=max(LEAST_DEADLINE, 20 * seconds(rendered)))
+            deadline = max(LEAST_DEADLINE, 20 * seconds(rendered))
+            written_whole(await run.process((*command, *output), deadline=deadline))
             return await asyncio.to_thread(_take_place, part, target, rendered.file)
         except ProcessFailed as error:
             raise JobError(code_of(error), str(error)) from error

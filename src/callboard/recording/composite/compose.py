@@ -23,6 +23,7 @@ from callboard.recording.composite.look import find_font
 from callboard.recording.composite.picture import Task, picture_task
 from callboard.recording.composite.plan import Chunk, Plan
 from callboard.recording.composite.sound import part_tasks, sound_task
+from callboard.recording.faults import written_whole
 
 MEMORY = 6 * 1024**3
 """Bytes of address space that FFmpeg gets, unless set otherwise (it takes a tenth of it for 16 people at 720p)."""
@@ -161,7 +162,9 @@ class Composer:
 
         deadline = max(_LEAST_DEADLINE, _SLOWEST * seconds)
         try:
-            await self._process(command, deadline=deadline, progress=read, folder=own, memory=self._memory)
+            written_whole(
+                await self._process(command, deadline=deadline, progress=read, folder=own, memory=self._memory)
+            )
             await asyncio.to_thread(_keep, own / "made", target)
         finally:
             shutil.rmtree(own, ignore_errors=True)  # also when the disk is full: that is how it would stay so
