@@ -12,7 +12,8 @@ import os
 import random
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -178,7 +179,10 @@ async def attacker(stage: Play, attack: Attack, deadline: float, number: int) ->
             peer = chance.choice([attack.names["me"], attack.names["me"], attack.names["ann"], "\x00", "x" * 65])
             params = {"peer": peer, "token": chance.choice([token, token, token, token[:-2], "x.y.z"])}
             try:
-                async with http.ws_connect(f"{stage.server.base_url}/ws", params=params, max_msg_size=0) as socket:
+                async with (
+                    http.ws_connect(f"{stage.server.base_url}/ws", params=params, max_msg_size=0) as socket,
+                    cut_off(socket),
+                ):
                     if chance.random() < 0.8:
                         offer = {"type": "offer", "sdp": attack.offer if chance.random() < 0.6 else attack.damaged()}
                         await socket.send_str(attack.frame("join", {"name": "m", "data": "", "offer": offer}))
@@ -190,6 +194,17 @@ async def attacker(stage: Play, attack: Attack, deadline: float, number: int) ->
             except (aiohttp.ClientError, ConnectionError):
                 continue  # it was shown the door
     return sent
+
+
+@asynccontextmanager
+async def cut_off(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[None]:
+    """In the end, do not wait until what was sent is read: nobody may, and the socket would outlive the loop."""
+    try:
+        yield
+    finally:
+        transport = socket._writer.transport
+        if transport is not None:
+            transport.abort()
 
 
 async def heard(socket: aiohttp.ClientWebSocketResponse, seconds: float) -> None:
