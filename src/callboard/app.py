@@ -194,10 +194,10 @@ class Callboard:
             resolve_and_vet=resolver,
             record=notices.record,
         )
-        expunged = ExpungedNews(self.database, self.ledger, self.clock)
         if self.database.shared:
+            expunged = ExpungedNews(self.database, self.ledger, self.clock)
             expunged.start()
-        parts.push_async_callback(expunged.stop)
+            parts.push_async_callback(expunged.stop)
         notices.start()
         parts.push_async_callback(notices.stop)
         await self.dispatcher.start()

@@ -17,10 +17,9 @@ from callboard.clock import Clock
 from callboard.config import Retention as Settings
 from callboard.database import Database, DatabaseStopped, QueryFailed
 from callboard.ledger.retention import EventRetention, Kept
-from callboard.retention import RULES, Retention, operational
+from callboard.retention import DAY, RULES, Retention, operational
 from callboard.webhooks.retention import AttemptRetention, delivered_to_all
 
-DAY: Final = 86_400.0
 _FIRST_SECONDS: Final = 60.0
 
 log = logging.getLogger("callboard.forgetting")

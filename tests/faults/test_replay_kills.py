@@ -25,13 +25,8 @@ KILLS = 4
 
 
 async def test_killed_at_random_a_replay_goes_on_where_it_was(database: Database, database_url: str) -> None:
-    clock, ids, source = SystemClock(), RandomIds(), random.Random(5)
-    ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
-    for number in range(EVENTS):
-        await ledger.commit(joined(f"room{number % 7}", ids, clock))
-    truth = [event.id for event in await ledger.read(0, EVENTS + 1)]
-    endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
-    await endpoints.load()
+    source = random.Random(5)
+    truth, endpoints = await filled(database)
     async with Receiver() as receiver:
         receiver.behaviour = lambda _: Answer(OK.data, delay=source.random() * 0.01)
         await endpoints.create(EndpointRequest(url=receiver.url))
@@ -50,17 +45,23 @@ async def test_killed_at_random_a_replay_goes_on_where_it_was(database: Database
     assert len(sent) - len(truth) <= KILLS
 
 
+async def filled(database: Database) -> tuple[list[str], Endpoints]:
+    """The ids of what is to be replayed, and the endpoints, of which there is none yet."""
+    clock, ids = SystemClock(), RandomIds()
+    ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
+    for number in range(EVENTS):
+        await ledger.commit(joined(f"room{number % 7}", ids, clock))
+    endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
+    await endpoints.load()
+    return [event.id for event in await ledger.read(0, EVENTS + 1)], endpoints
+
+
 @pytest.mark.postgresql
 async def test_of_two_nodes_the_other_goes_on_when_one_is_killed(postgresql_url: str) -> None:
     database = open_database(postgresql_url)
     await database.open()
-    clock, ids, source = SystemClock(), RandomIds(), random.Random(6)
-    ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
-    for number in range(EVENTS):
-        await ledger.commit(joined(f"room{number % 7}", ids, clock))
-    truth = [event.id for event in await ledger.read(0, EVENTS + 1)]
-    endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
-    await endpoints.load()
+    source = random.Random(6)
+    truth, endpoints = await filled(database)
     async with Receiver() as receiver:
         receiver.behaviour = lambda _: Answer(OK.data, delay=source.random() * 0.02)
         await endpoints.create(EndpointRequest(url=receiver.url))

@@ -207,6 +207,11 @@ class Killing:
     def log(self) -> Path:
         return self.folder / "lives.log"
 
+    def warnings(self) -> str:
+        """What the lives have logged."""
+        file = Path(f"{self.log}.warnings")
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
     def said(self) -> list[str]:
         """What the lives have said."""
         return self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []

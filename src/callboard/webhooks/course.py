@@ -41,13 +41,10 @@ class Course:
         random: Random,
         *,
         spill_after: float,
-        ordered: bool = True,
         note: Callable[[Put | Delete], None],
         tell: Callable[[Signal | Parked, Health], None],
     ) -> None:
-        """`note` is given rows to write, `tell` what somebody should hear of. Where events are not `ordered`, one
-        that is left out leaves no gap.
-        """
+        """`note` is given rows to write, `tell` what somebody should hear of."""
         self.health = health
         self.gaps = Gaps(endpoint_id)
         self.stopped = False
@@ -57,7 +54,6 @@ class Course:
         self._retry = retry
         self._random = random
         self._spill_after = spill_after
-        self.ordered = ordered
         self._note = note
         self._tell = tell
         self._probe: Lane | None = None
@@ -227,7 +223,7 @@ class Course:
             self._id, event.id, event.stream, event.seq, event.type, now, lane.attempts, status, failure.value
         )
         self._note(parked.row())
-        if self.ordered:
+        if self._lanes.ordered:
             self._note(self.gaps.add(event.stream, event.seq))
         self.parked += 1
         self.health.lone_event_parked()

@@ -304,8 +304,7 @@ class Dispatcher:
 
     def _fits(self, outlet: Outlet, endpoint: Endpoint) -> bool:
         """Whether the outlet can go on with the endpoint as it is now; else another one takes its place."""
-        ordering = endpoint.delivery.ordering
-        return endpoint.enabled and outlet.tenure is self._tenure and outlet.ordering == ordering
+        return endpoint.enabled and outlet.tenure is self._tenure and outlet.width == endpoint.delivery.width
 
     async def _open(self, endpoint: Endpoint) -> None:
         hooks = self._endpoints.hooks if endpoint.id == ROOMS else None

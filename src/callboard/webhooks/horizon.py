@@ -3,10 +3,10 @@
 Owns: `Horizon`.
 
 Always holds: of everything up to `known` the lanes know; of what comes after it they know no streams but those that
-they have anyway. As long as there are few lanes, what
-is committed is passed on to them at once. When there are `most` of them (the endpoint is down, or too slow) what comes
-is left in the database, and is looked up there a window of positions at a time when there are half as many: memory, and
-the time until deliveries can begin, do not grow with the backlog. The price: while `most` streams wait, others do.
+they have anyway. As long as there are few lanes, what is committed is passed on to them at once. When there are `most`
+of them (the endpoint is down, or too slow) what comes is left in the database, and is looked up there a window of
+positions at a time when there are half as many: memory, and the time until deliveries can begin, do not grow with the
+backlog. The price: while more than half of `most` lanes cannot go on, what comes after them waits.
 """
 
 from __future__ import annotations

@@ -47,6 +47,11 @@ class Lanes:
         self.pending = 0
         """How many events are not passed, held or not."""
 
+    @property
+    def ordered(self) -> bool:
+        """Whether a stream's events go one after the other. Where they do not, one that is left out leaves no gap."""
+        return self.width == 1
+
     def __len__(self) -> int:
         return len(self._lanes)
 
@@ -353,7 +358,7 @@ class Lanes:
     def mark(self) -> int:
         """The position up to which every event is passed; 0 if nothing is known yet. Never goes back."""
         firsts = [lane.events[0].position - 1 if lane.events else lane.done_position for lane in self._lanes.values()]
-        return min(firsts or [self._highest], default=0) if self._bound is None else min([*firsts, self._bound])
+        return min(firsts or [self._highest]) if self._bound is None else min([*firsts, self._bound])
 
     def oldest(self, most: int) -> list[Lane]:
         """The lanes among which is the one whose first event has waited longest; at most `most`.

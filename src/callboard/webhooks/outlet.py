@@ -3,7 +3,7 @@
 Owns: `Outlet`.
 
 Always holds: an event of a lane is sent only after the one before it was accepted (2xx) or parked; a session has one
-lane, unless the endpoint wants no order (`ordering`, which an outlet keeps for as long as it is open). Every
+lane, unless the endpoint wants no order (`width`, which an outlet keeps for as long as it is open). Every
 attempt that ended is recorded. What happens to one event makes no objects but the rows that are written.
 
 After a restart the attempts made before are counted on from the log, and the first new one is made at once, unless the
@@ -92,7 +92,6 @@ class Outlet:
         self._gone = gone
         self._receipts = receipts
         self._loop = asyncio.get_running_loop()
-        self.ordering = endpoint.delivery.ordering
         self._lanes = Lanes(settings.per_lane, settings.most_held, endpoint.delivery.width)
         self._horizon = Horizon(database, tenure, self._lanes, settings.most_lanes, settings.window)
         self._offered = reached
@@ -109,7 +108,6 @@ class Outlet:
             settings.retry,
             random,
             spill_after=settings.spill_after,
-            ordered=self._lanes.width == 1,
             note=journal.state,
             tell=tell,
         )
@@ -120,6 +118,11 @@ class Outlet:
         self._early: list[Recorded] | None = []
         self._delivered = self._expired = 0
         self._failures: dict[str, int] = {}
+
+    @property
+    def width(self) -> int:
+        """In how many lanes a stream goes."""
+        return self._lanes.width
 
     # What a kind of outlet may do otherwise (`hook_outlet.py`).
 
@@ -161,7 +164,7 @@ class Outlet:
         for row in health:
             self._course.restore(row, self._now(), self._loop.time())
         for stream, seq in gaps:
-            if self._course.ordered and self.tenure.holds(str(stream)):
+            if self._lanes.ordered and self.tenure.holds(str(stream)):
                 self._course.gaps.add(str(stream), _integer(seq))
         standing = await standing_of(self._database, self._id, self.tenure)
         self.progress.restore(standing)
