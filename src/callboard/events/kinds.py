@@ -47,7 +47,8 @@ def batch_kind() -> Kind:
     """Several events in one request, for an endpoint whose `delivery` has a `batch`."""
     schema = {
         "title": "batch",
-        "description": "Consecutive events of one stream, in order, each as it would be alone.",
+        "description": "Events of one stream, in order, each as it would be alone; consecutive ones, unless the"
+        " endpoint's `ordering` is `none`.",
         "type": "object",
         "properties": {
             "batch": {
@@ -75,7 +76,7 @@ def batch_kind() -> Kind:
         "batch",
         "Several events in one request.",
         "When an endpoint's `delivery` has a `batch`, and more than one event of a stream waits.",
-        "Consecutive events of one stream in one request, which is accepted or not as a whole. Endpoints ask for it.",
+        "Events of one stream in one request, which is accepted or not as a whole. Endpoints ask for it.",
         {"batch": schema},
         {"batch": [sample(event) for event in _TOGETHER]},
         (*(replaced.get(header.name, header) for header in HEADERS), count),

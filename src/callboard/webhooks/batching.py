@@ -36,7 +36,8 @@ _BEGIN, _END = b'{"batch":[', b"]}"
 
 
 class Batch(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Consecutive events of one session in one request."""
+    """Events of one session that follow each other in its lane (and so in the session, where order is wanted), in one
+    request."""
 
     events: Annotated[int, Meta(ge=2, le=64, description="Events in a request, at most.")] = 50
     bytes: Annotated[
