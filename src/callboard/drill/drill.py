@@ -161,6 +161,7 @@ class _Drill:
             await victim.ended(LIFE_SECONDS)
         except TimeoutError as error:
             raise TimeoutError(f"round {self._round} ({one.point}): {error}") from None
+        await self._receiver.caught_up()  # what it had sent is a receipt of this round, not of the next one
 
     async def _start(self, rooms: int, point: str = "", count: int = 0) -> Victim:
         return await self._nursery.start(

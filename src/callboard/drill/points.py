@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from callboard.clock import SystemClock
-from callboard.database import Appended, Database, Row, Unit, Value
+from callboard.database import Appended, Database, Puts, Row, Unit, Value
 from callboard.database.interface import Done, Heard, Refused, Stopped
 from callboard.database.tables import ATTEMPT, DELIVERY_CURSOR, DELIVERY_MARK, SHARD_MARK
 from callboard.measures import Histogram
@@ -36,6 +36,7 @@ POINTS = {
 SEEN_BY_RECEIVER = frozenset({"request received", "request answered"})
 
 _QUERIES = {"delivery_cursors": "deliveries opened", "events_of_stream": "events read back"}
+_STATUS = [column.name for column in ATTEMPT.columns].index("status")
 _MARKS = frozenset({DELIVERY_MARK.name, SHARD_MARK.name, DELIVERY_CURSOR.name})
 
 
@@ -65,7 +66,9 @@ class FusedClock(SystemClock):
 
 
 class Faulty:
-    """A `Database` with fuses in it. `recorded` is called when attempts are durable, after its fuse."""
+    """A `Database` with fuses in it. `recorded` is called when attempts are durable one of which succeeded, after the
+    fuse.
+    """
 
     def __init__(self, database: Database, fuse: Fuse, recorded: Callable[[], None]) -> None:
         self._database = database
@@ -115,7 +118,7 @@ class Faulty:
             self._reach(unit, "durable")
             if done is not None:
                 done(places)
-            if any(change.table.name == ATTEMPT.name for change in unit.rows):
+            if any(200 <= status < 300 for status in _statuses(unit)):
                 self._recorded()
 
         return durable
@@ -128,3 +131,10 @@ class Faulty:
             self._fuse.reach(f"attempt {when}")
         if written & _MARKS:
             self._fuse.reach(f"mark {when}")
+
+
+def _statuses(unit: Unit) -> Iterator[int]:
+    """What the attempts were answered with that the unit records."""
+    for change in unit.rows:
+        if isinstance(change, Puts) and change.table is ATTEMPT:
+            yield from (int(attempt[_STATUS] or 0) for attempt in change.rows)
