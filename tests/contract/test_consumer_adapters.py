@@ -43,8 +43,13 @@ from callboard.webhooks.endpoint import Endpoint, EndpointRequest, new_endpoint
 from callboard.webhooks.request import Renderer
 
 RANDOM = random.Random(7).randbytes
-BODY = msgspec.json.encode(sample("peer.join.success"))
-EVENT = Recorded(1, "i1", "s1", 17, "peer.join.success", "r", "s1", "p", 0, 0, "", "", BODY)
+
+
+def _body(id_: str) -> bytes:
+    return msgspec.json.encode({**sample("peer.join.success"), "id": id_})
+
+
+EVENT = Recorded(1, "i1", "s1", 17, "peer.join.success", "r", "s1", "p", 0, 0, "", "", _body("i1"))
 
 
 @dataclass
@@ -53,6 +58,7 @@ class Backend:
 
     secrets: list[str] = field(default_factory=list)
     events: list[Event[Any]] = field(default_factory=list)
+    batches: list[list[Event[Any]]] = field(default_factory=list)
     port: int = 0
 
     def known(self) -> list[str]:
@@ -67,6 +73,12 @@ def fastapi_app(backend: Backend) -> Any:
     async def hook(event: Any = received) -> None:
         backend.events.append(event)
 
+    several = fastapi.Depends(callboard.consumer.starlette.batches(backend.known))
+
+    @app.post("/batches", status_code=204)
+    async def batches(events: Any = several) -> None:
+        backend.batches.append(events)
+
     return app
 
 
@@ -77,7 +89,16 @@ def starlette_app(backend: Backend) -> Any:
         backend.events.append(await received(request))
         return starlette.responses.Response(status_code=204)
 
-    return starlette.applications.Starlette(routes=[starlette.routing.Route("/hook", hook, methods=["POST"])])
+    several = callboard.consumer.starlette.batches(backend.known)
+
+    async def batches(request: Any) -> Any:
+        backend.batches.append(await several(request))
+        return starlette.responses.Response(status_code=204)
+
+    routes = {"/hook": hook, "/batches": batches}
+    return starlette.applications.Starlette(
+        routes=[starlette.routing.Route(at, each, methods=["POST"]) for at, each in routes.items()]
+    )
 
 
 def litestar_app(backend: Backend) -> Any:
@@ -87,7 +108,13 @@ def litestar_app(backend: Backend) -> Any:
     async def hook(event: NamedDependency[Event[Any]]) -> None:
         backend.events.append(event)
 
-    return litestar.Litestar([hook])
+    events_of = callboard.consumer.litestar.batches(backend.known)
+
+    @litestar.post("/batches", status_code=204, dependencies={"events": events_of})
+    async def batches(events: NamedDependency[list[Event[Any]]]) -> None:
+        backend.batches.append(events)
+
+    return litestar.Litestar([hook, batches])
 
 
 def flask_app(backend: Backend) -> Any:
@@ -97,6 +124,13 @@ def flask_app(backend: Backend) -> Any:
     @app.post("/hook")
     def hook() -> Any:
         backend.events.append(received())
+        return "", 204
+
+    several = callboard.consumer.flask.batches(backend.known)
+
+    @app.post("/batches")
+    def batches() -> Any:
+        backend.batches.append(several())
         return "", 204
 
     return app
@@ -127,9 +161,23 @@ async def django_async_view(request: Any, event: Any) -> Any:
     return HttpResponse(status=204)
 
 
-def django_project(backend: Backend, view: Any) -> None:
+@callboard.consumer.django.batch_webhook(DjangoProject.secrets)
+def django_batches(request: Any, events: Any) -> Any:
+    assert request.method == "POST"
+    DjangoProject.backend.batches.append(events)
+    return HttpResponse(status=204)
+
+
+@callboard.consumer.django.batch_webhook(DjangoProject.secrets)
+async def django_async_batches(request: Any, events: Any) -> Any:
+    assert request.method == "POST"
+    DjangoProject.backend.batches.append(events)
+    return HttpResponse(status=204)
+
+
+def django_project(backend: Backend, view: Any, batches: Any) -> None:
     DjangoProject.backend = backend
-    DjangoProject.urlpatterns[:] = [path("hook", view)]
+    DjangoProject.urlpatterns[:] = [path("hook", view), path("batches", batches)]
     if not django_settings.configured:
         csrf = "django.middleware.csrf.CsrfViewMiddleware"
         django_settings.configure(
@@ -140,12 +188,12 @@ def django_project(backend: Backend, view: Any) -> None:
 
 
 def django_app(backend: Backend) -> Any:
-    django_project(backend, django_view)
+    django_project(backend, django_view, django_batches)
     return get_wsgi_application()
 
 
 def django_async_app(backend: Backend) -> Any:
-    django_project(backend, django_async_view)
+    django_project(backend, django_async_view, django_async_batches)
     return get_asgi_application()
 
 
@@ -213,9 +261,9 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
         yield backend
 
 
-def endpoint_for(backend: Backend) -> Endpoint:
+def endpoint_for(backend: Backend, at: str = "/hook") -> Endpoint:
     """An endpoint whose keys the application knows."""
-    wanted = EndpointRequest(url=f"http://localhost:{backend.port}/hook", schemes=["v1", "v1a"])
+    wanted = EndpointRequest(url=f"http://localhost:{backend.port}{at}", schemes=["v1", "v1a"])
     endpoint = new_endpoint(wanted, "e1", RANDOM, 0)
     backend.secrets = [endpoint.keys[0].text]
     return endpoint
@@ -239,6 +287,41 @@ def test_a_delivery_is_a_typed_event(backend: Backend) -> None:
     (event,) = backend.events
     assert (event.id, event.type, event.stream, event.seq) == ("i1", "peer.join.success", "s1", 17)
     assert isinstance(event.data, PeerJoinSuccess)
+
+
+def rendered_batch(endpoint: Endpoint) -> bytes:
+    """The request for three events."""
+    events = [replace(EVENT, id=f"i{seq}", seq=seq, body=_body(f"i{seq}")) for seq in (17, 18, 20)]
+    return Renderer(endpoint).render_batch(events, b"s1", time.time_ns())
+
+
+def test_a_batch_is_a_list_of_typed_events_in_their_order(backend: Backend) -> None:
+    endpoint = endpoint_for(backend, "/batches")
+    assert answered(backend, rendered_batch(endpoint)) == (204, "")
+    (events,) = backend.batches
+    assert [(event.id, event.stream, event.seq) for event in events] == [(f"i{n}", "s1", n) for n in (17, 18, 20)]
+    assert all(isinstance(event.data, PeerJoinSuccess) for event in events)
+
+
+def test_who_wants_batches_is_given_one_event_as_a_list_too(backend: Backend) -> None:
+    assert answered(backend, rendered(endpoint_for(backend, "/batches"))) == (204, "")
+    assert [[event.id for event in events] for events in backend.batches] == [["i1"]]
+
+
+def test_a_batch_that_is_not_from_callboard_is_answered_why_not(backend: Backend) -> None:
+    stranger = endpoint_for(backend, "/batches")
+    endpoint_for(backend)
+    status, text = answered(backend, rendered_batch(stranger))
+    assert status == 400
+    assert "the secret does not match" in text
+    assert backend.batches == []
+
+
+def test_who_wants_one_event_is_told_how_batches_are_read(backend: Backend) -> None:
+    status, text = answered(backend, rendered_batch(endpoint_for(backend)))
+    assert status == 400
+    assert "a batch of 3 events" in text
+    assert "`batches`" in text
 
 
 def test_a_public_key_is_enough_and_secrets_are_asked_for_each_time(backend: Backend) -> None:

@@ -127,8 +127,8 @@ class SeveralEvents(ConsumerError):  # noqa: N818
 
     def __init__(self, count: int) -> None:
         super().__init__(
-            f"this is a batch of {count} events: read it with receive_all, or take `batch` out of the endpoint's"
-            " `delivery`"
+            f"this is a batch of {count} events: read it with receive_all (an adapter's `batches`), or take `batch` out"
+            " of the endpoint's `delivery`"
         )
         self.count = count
 
