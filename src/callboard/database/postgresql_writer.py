@@ -4,10 +4,13 @@ Owns: `PostgresqlWriter`.
 
 Always holds: a batch is committed whole or not at all. Isolation is READ COMMITTED, and no statement both locks and
 reads: each sees what the lock taken before it protects (a statement's snapshot is older than the locks it takes).
+Two nodes can still get in each other's way, as guards lock their rows before all others: the server then rolls one of
+them back, which is tried again.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -28,6 +31,10 @@ _MIGRATING = 0x63616C6C_00000002
 """Advisory locks: "call" and a number. They are the database's, so two databases of one server never meet."""
 
 _CLOSE_SECONDS = 10.0
+_MOST_TRIES = 10
+"""One of two that wait for each other goes on each time: a second try is seldom needed."""
+
+log = logging.getLogger("callboard.database")
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 
@@ -110,6 +117,15 @@ class PostgresqlWriter:
 
         After an error the connection is good for nothing but `abort`.
         """
+        for _ in range(_MOST_TRIES - 1):
+            try:
+                return await self._transact(units)
+            except asyncpg.DeadlockDetectedError as deadlock:  # nothing of it was written: the server says so
+                log.warning("two nodes waited for each other, this one tries again: %s", deadlock.detail)
+                await self._connection.execute("ROLLBACK")
+        return await self._transact(units)
+
+    async def _transact(self, units: Sequence[Unit]) -> list[Outcome]:
         await self.begin(appending=any(unit.events for unit in units))
         verdicts = judged(units, [(watch, await self._hold(watch)) for watch in watches(units)])
         batch = merge([unit for unit, holds in zip(units, verdicts, strict=True) if holds])

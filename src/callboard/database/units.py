@@ -101,7 +101,7 @@ class Guard(Struct, frozen=True, gc=False):
 
     A row that guards name is, once it exists, written by units that guard it and by no others: rows are locked for
     their guards before any row is locked to be written, so a unit that came to such a row unguarded could wait for one
-    that waits for it.
+    that waits for it. (It would be rolled back and tried again, after a second.)
     """
 
     table: Table

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 
 from callboard.clock import SystemClock
 from callboard.database import (
     Database,
     DatabaseStopped,
+    Guard,
+    GuardFailed,
     QueryFailed,
     Row,
     Unit,
@@ -18,6 +22,7 @@ from callboard.database import (
     postgresql_writer,
 )
 from callboard.database.postgresql_writer import PostgresqlWriter
+from callboard.database.tables import SESSION
 from callboard.testing.units import event, session
 
 pytestmark = pytest.mark.postgresql
@@ -82,6 +87,50 @@ async def test_nodes_that_write_the_same_rows_in_opposite_orders_do_not_get_stuc
         await asyncio.gather(write(nodes[0], names), write(nodes[1], names[::-1]))
     for node in nodes:
         await node.close()
+
+
+@asynccontextmanager
+async def deadlocked(url: str, execute: Execute, unit: Unit) -> AsyncIterator[tuple[Database, Awaitable[object]]]:
+    """A commit of `unit`, which writes the sessions a and z, while somebody else writes them the other way round. The
+    server notices at the node's end, since only there it looks for it.
+    """
+    database = open_database(url)
+    await database.open()
+    await database.commit(Unit((session("a"), session("z"))))
+    other = await asyncpg.connect(url, server_settings={"deadlock_timeout": "1h"})
+    await other.execute("BEGIN; UPDATE session SET opened_at = 7 WHERE id = 'z'")
+    commit = asyncio.create_task(database.commit(unit))
+    async with asyncio.timeout(30):
+        while not await execute("SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"):
+            assert not commit.done()
+        await other.execute("UPDATE session SET opened_at = 7 WHERE id = 'a'")
+        await other.execute("COMMIT")
+    yield database, commit
+    await other.close()
+    await database.close()
+
+
+async def test_of_two_that_wait_for_each_other_the_node_that_was_rolled_back_tries_again(
+    postgresql_url: str, execute: Execute, caplog: pytest.LogCaptureFixture
+) -> None:
+    unit = Unit((session("a", opened_at=8), session("z", opened_at=8)), (event("e", "a"),))
+    async with deadlocked(postgresql_url, execute, unit) as (database, commit):
+        await commit
+        assert "two nodes waited for each other" in caplog.text
+        assert await execute("SELECT id, opened_at FROM session ORDER BY id") == [("a", 8), ("z", 8)]
+        assert await execute("SELECT id, seq FROM event") == [("e", 1)]
+        assert len(await database.commit(Unit(events=(event("f", "a"),)))) == 1
+        assert await execute("SELECT id, seq FROM event ORDER BY seq") == [("e", 1), ("f", 2)]
+
+
+async def test_who_tries_again_looks_at_its_guards_again(postgresql_url: str, execute: Execute) -> None:
+    guard = Guard(SESSION, ("a",), "opened_at", 1)
+    unit = Unit((session("a", opened_at=8), session("z", opened_at=8)), (event("e", "a"),), guards=(guard,))
+    async with deadlocked(postgresql_url, execute, unit) as (_, commit):
+        with pytest.raises(GuardFailed):
+            await commit
+        assert await execute("SELECT id, opened_at FROM session ORDER BY id") == [("a", 7), ("z", 7)]
+        assert await execute("SELECT id FROM event") == []
 
 
 async def test_a_node_takes_its_positions_only_when_the_one_before_it_has_committed(
