@@ -94,9 +94,9 @@ class RoomInbox:
         self._room_id = room_id
 
     @property
-    def delivered(self) -> list[Delivered]:
-        """In the order of arrival."""
-        return [one for one in self._inbox.delivered if one.event.text("room_id") == self._room_id]
+    def first_arrivals(self) -> list[Delivered]:
+        """Each event once, in the order of arrival."""
+        return [one for one in self._inbox.first_arrivals if one.event.text("room_id") == self._room_id]
 
     def has(self, kind: str, **attributes: str) -> bool:
         """Whether an event of this type with these attributes has arrived."""
@@ -129,7 +129,7 @@ class House:
 
     def told(self, kind: str) -> list[str]:
         """Whom the events of this type that have arrived are about."""
-        return [one.event.who for one in self.inbox.delivered if one.event.type == kind]
+        return [one.event.who for one in self.inbox.first_arrivals if one.event.type == kind]
 
 
 class Commands(Protocol):

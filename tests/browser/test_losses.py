@@ -51,9 +51,8 @@ async def nobody_left(house: House, *names: str) -> None:
     assert house.told("peer.leave.success") == []
     committed, _ = await house.stage.rest.ledger(house.stage.room_id)
     expected = [one.event.id for one in committed]
-    await house.inbox.until(lambda: len(house.inbox.delivered) >= len(expected), 20, "all that is in the ledger")
-    delivered = list(dict.fromkeys(one.event.id for one in house.inbox.delivered))
-    assert delivered == expected, "once each, in order"
+    await house.inbox.until(lambda: len(house.inbox.first_arrivals) >= len(expected), 20, "all that is in the ledger")
+    assert [one.event.id for one in house.inbox.first_arrivals] == expected, "all of them, in order"
 
 
 def janus_of(server: int) -> int:

@@ -40,7 +40,7 @@ async def test_two_pages_see_and_hear_each_other_and_the_backend_is_told(house: 
     await ann.call("leave")
     await house.reported("session.close.success")
 
-    received = [delivered.event for delivered in house.inbox.delivered]
+    received = [delivered.event for delivered in house.inbox.first_arrivals]
     assert [(event.type, event.who) for event in received] == [
         ("session.open.success", ""),
         ("peer.join.success", "Ann"),

@@ -130,7 +130,7 @@ async def test_a_disk_that_fills_up_while_janus_writes_costs_what_comes_after_an
         after = await cast.film("track.recording.success", track_id=again)
         assert after.data["duration"] >= 1
         await stage.settle()
-        assert [one.event.type for one in stage.inbox.delivered].count("track.recording.success") == 2
+        assert [one.event.type for one in stage.inbox.first_arrivals].count("track.recording.success") == 2
 
 
 async def logged(file: Path, text: str) -> None:

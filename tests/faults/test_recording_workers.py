@@ -65,7 +65,7 @@ async def test_another_worker_takes_over_what_a_killed_one_had(tmp_path: Path, p
         film = await cast.film("stream.recording.success", peer_id=ann.peer_id)
         assert film.data["duration"] >= 1
         await stage.settle()
-        kinds = [one.event.type for one in stage.inbox.delivered]
+        kinds = [one.event.type for one in stage.inbox.first_arrivals]
         assert kinds.count("track.recording.success") == 2
         assert kinds.count("stream.recording.success") == 1
         second.terminate()

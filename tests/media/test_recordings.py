@@ -70,12 +70,12 @@ async def performed(stage: Play, cast: Cast) -> Session:
         stage, cast, {ann.peer_id: "Ann", ben.peer_id: "Ben", cleo.peer_id: "Cleo", dan.peer_id: "Dan"}, found
     )
     await stage.settle()
-    found.kinds = [one.event.type for one in stage.inbox.delivered]
+    found.kinds = [one.event.type for one in stage.inbox.first_arrivals]
     return found
 
 
 async def _tracks_of(stage: Play, cast: Cast, names: dict[str, str], found: Session) -> None:
-    started = [one for one in stage.inbox.delivered if one.event.type == "track.recording.started.success"]
+    started = [one for one in stage.inbox.first_arrivals if one.event.type == "track.recording.started.success"]
     for one in started:
         film = await cast.film("track.recording.success", track_id=one.event.data["track_id"])
         found.tracks.setdefault(names[film.data["peer_id"]], []).append(film)

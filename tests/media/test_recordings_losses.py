@@ -110,7 +110,7 @@ async def _collect(stage: Play, cast: Cast, names: dict[str, str], found: Sessio
     """Download everything that was told of."""
     told = await stage.told("recording.success", 120.0)
     found.composed = await cast.download(told)
-    starts = [one for one in stage.inbox.delivered if one.event.type == "track.recording.started.success"]
+    starts = [one for one in stage.inbox.first_arrivals if one.event.type == "track.recording.started.success"]
     for start in starts:
         film = await cast.film("track.recording.success", track_id=start.event.data["track_id"])
         found.tracks.setdefault(names[film.data["peer_id"]], []).append(film)
@@ -119,7 +119,7 @@ async def _collect(stage: Play, cast: Cast, names: dict[str, str], found: Sessio
         film = await cast.film("stream.recording.success", stream_id=stream_id)
         found.streams.setdefault(names[peer_id], []).append(film)
     await stage.settle()
-    found.kinds = Counter(one.event.type for one in stage.inbox.delivered)
+    found.kinds = Counter(one.event.type for one in stage.inbox.first_arrivals)
 
 
 @pytest.fixture(scope="module")

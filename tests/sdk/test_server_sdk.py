@@ -137,8 +137,9 @@ async def live(hms: Any, stage: Play) -> None:
 async def recorded(hms: Any, stage: Play) -> None:
     """What was recorded of it: the two tracks of Ann."""
     await stage.told("track.recording.success", within=40.0)
+    told = "track.recording.success"
     await stage.inbox.until(
-        lambda: sum(one.event.type == "track.recording.success" for one in stage.inbox.delivered) == 2, 40.0, "both"
+        lambda: sum(one.event.type == told for one in stage.inbox.first_arrivals) == 2, 40.0, "both"
     )
     room = {"room_id": stage.stage.room_id}
     assets = await hms.call("recordingAssets", "list", room)

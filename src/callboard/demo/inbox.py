@@ -46,6 +46,14 @@ class Inbox:
     def url(self) -> str:
         return self._receiver.url
 
+    @property
+    def first_arrivals(self) -> list[Delivered]:
+        """What arrived, each event once. `delivered` has repeats, for delivery is at least once."""
+        firsts: dict[str, Delivered] = {}
+        for one in self.delivered:
+            firsts.setdefault(one.event.id, one)
+        return list(firsts.values())
+
     async def go_down(self) -> None:
         """Refuse connections, as a backend that is being deployed does, until `come_back`."""
         await self._receiver.stop()

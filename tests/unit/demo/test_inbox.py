@@ -90,6 +90,7 @@ async def test_arrivals_are_given_once_each_in_order(inbox: Inbox, http: aiohttp
     for event_id in ("e1", "e2", "e1", "e3"):
         body = event(event_id)
         assert await post(http, inbox, body, signed(body, event_id)) == 200
+    assert [one.event.id for one in inbox.first_arrivals] == ["e1", "e2", "e3"]
     arrivals = inbox.arrivals()
     async with asyncio.timeout(5):
         assert [(await anext(arrivals)).event.id for _ in range(3)] == ["e1", "e2", "e3"]
