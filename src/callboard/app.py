@@ -265,6 +265,7 @@ class Callboard:
             worker = new_worker(self, f"serve-{self.ids.uuid()}")
             await worker.start()
             parts.push_async_callback(worker.stop)
+            self.metrics.worker = worker
 
     def _socket_lost(self, client: Client) -> None:
         actions.lose(self.rooms, client.room_id, client.id, Loss.WEBSOCKET)

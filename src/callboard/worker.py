@@ -11,16 +11,20 @@ from __future__ import annotations
 import asyncio
 import secrets
 import signal
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from callboard.clock import Clock, Ids, RandomIds, SystemClock
 from callboard.config import Settings
 from callboard.database import Database, open_database
-from callboard.jobs import Handlers
+from callboard.jobs import Handlers, Worker
 from callboard.jobs.setup import new_worker
 from callboard.ledger import Ledger
+from callboard.metrics.listener import serving
+from callboard.metrics.settings import host_and_port
+from callboard.metrics.work import WorkerCollector
 from callboard.parts import database_url
 from callboard.recording.capture.folder import MARKER
 from callboard.recording.setup import Workshop, capture_path, open_workshop
@@ -34,6 +38,7 @@ SQLITE: Final = (
     "an SQLite database is for one process: `callboard serve` does its jobs (jobs.worker). Workers of their own need"
     " database.url = postgresql://…"
 )
+ANOTHER_PORT: Final = "Each worker on a machine needs an address of its own there, which nothing else uses"
 NO_URL: Final = "server.public_url must be set: links to recordings that are told in events lead there"
 
 
@@ -57,6 +62,8 @@ class Workers:
         self.ids = ids or RandomIds()
         self.handlers = Handlers()
         self.url = settings.server.public_url.rstrip("/")
+        self.writes = True
+        """Whether the database takes what is done."""
         self._parts = AsyncExitStack()
 
     async def __aenter__(self) -> Workers:
@@ -79,24 +86,50 @@ class Workers:
     async def __aexit__(self, *_: object) -> None:
         await self._parts.aclose()
 
-    async def work(self, kinds: frozenset[str] | None = None) -> None:
-        """Do jobs of these kinds (None: all) until SIGINT or SIGTERM, or until the database stops.
+    async def work(self, kinds: frozenset[str] | None = None, ready: Callable[[], None] = lambda: None) -> None:
+        """Do jobs of these kinds (None: all) until SIGINT or SIGTERM, or until the database stops; `ready` is called
+        once it does.
 
-        Raises `ValueError` for a kind that there is not.
+        Raises `ValueError` for a kind that there is not, `CannotWork` where its metrics cannot be served.
         """
         over = asyncio.Event()
         worker = new_worker(self, f"worker-{self.ids.uuid()}", kinds, reserve=0)
-        self.database.on_stop(lambda _: over.set())
+        self.database.on_stop(lambda _: self._stopped(over))
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, over.set)
-        await worker.start()
-        try:
-            await over.wait()
-        finally:
-            await worker.stop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
+        async with self._seen(worker):  # until the last job is given back
+            await worker.start()
+            ready()
+            try:
+                await over.wait()
+            finally:
+                await worker.stop()
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    loop.remove_signal_handler(number)
+
+    def _stopped(self, over: asyncio.Event) -> None:
+        self.writes = False
+        over.set()
+
+    @asynccontextmanager
+    async def _seen(self, worker: Worker) -> AsyncIterator[None]:
+        """Its metrics and its health are served, if they are to be. Raises `CannotWork`."""
+        address = self.settings.metrics.worker
+        if not address:
+            yield
+            return
+        made = self.workshop.making.made
+        collector = WorkerCollector(self.database, self.ledger, worker, made, self.clock)
+        checks = {"database": lambda: self.writes, "jobs": worker.alive}
+        async with AsyncExitStack() as served:
+            try:
+                await served.enter_async_context(
+                    serving(*host_and_port(address), collector, setting="metrics.worker, --metrics", checks=checks)
+                )
+            except OSError as error:
+                raise CannotWork(f"{error.strerror}. {ANOTHER_PORT}") from None
+            yield
 
     async def _check(self) -> None:
         if database_url(self.settings).startswith("sqlite:"):

@@ -22,6 +22,7 @@ from callboard.jobs.job import failed, put_off, released, stored, succeeded
 from callboard.jobs.journal import Journal
 from callboard.jobs.kinds import Failure, Handler, Handlers, JobError, Result
 from callboard.jobs.run import Run
+from callboard.jobs.tally import Outcome, Tally, outcome_of
 from callboard.jobs.verdict import Again, Lost, Release, Verdict
 from callboard.ledger import Changes, Ledger
 
@@ -33,12 +34,15 @@ log = logging.getLogger("callboard.jobs")
 class Conductor:
     """Conducts tries, any number at the same time."""
 
-    def __init__(self, database: Database, ledger: Ledger, handlers: Handlers, clock: Clock, random: Random) -> None:
+    def __init__(
+        self, database: Database, ledger: Ledger, handlers: Handlers, clock: Clock, random: Random, tally: Tally
+    ) -> None:
         self._database = database
         self._ledger = ledger
         self._handlers = handlers
         self._clock = clock
         self._random = random
+        self._tally = tally
 
     async def conduct(self, attempt: Attempt) -> None:
         """Do the job, or give it up, and write what became of it. Raises `DatabaseStopped`."""
@@ -53,6 +57,7 @@ class Conductor:
             await self._write(attempt, handler, reached)
         except GuardFailed:
             log.info("job %s (%s) went on in other hands", attempt.job.id, attempt.job.kind)
+            self._tally.tries[attempt.job.kind, Outcome.LOST] += 1
 
     async def _outcome(self, attempt: Attempt, handler: Handler) -> Result | BaseException:
         work = asyncio.create_task(self._work(attempt, handler))
@@ -112,3 +117,4 @@ class Conductor:
             case Lost():
                 raise GuardFailed("the job has changed hands")
         await commit(self._ledger, changes + Changes(rows=(stored(after),)) + attempt.guard)
+        self._tally.tries[job.kind, outcome_of(reached)] += 1

@@ -26,6 +26,7 @@ from callboard.jobs.conduct import Conductor
 from callboard.jobs.job import Job, State, claimed, fenced, job_of, renewed, stored
 from callboard.jobs.kinds import Handlers
 from callboard.jobs.office import Office
+from callboard.jobs.tally import Tally
 from callboard.ledger import Changes, Ledger
 
 log = logging.getLogger("callboard.jobs")
@@ -79,7 +80,8 @@ class Worker:
         self._kinds = tuple(sorted(handlers)) if kinds is None else tuple(sorted(kinds))
         if unknown := [kind for kind in self._kinds if kind not in handlers]:
             raise ValueError(f"there is no handler for {', '.join(unknown)}")
-        self._conductor = Conductor(database, ledger, handlers, clock, random)
+        self.tally = Tally()
+        self._conductor = Conductor(database, ledger, handlers, clock, random, self.tally)
         self._office = Office(database, ledger, handlers, clock)
         self._attempts: dict[str, Attempt] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -93,8 +95,19 @@ class Worker:
         """The jobs this worker has in hand, as they were last written."""
         return [attempt.job for attempt in self._attempts.values()]
 
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of jobs it takes."""
+        return self._kinds
+
+    def alive(self) -> bool:
+        """Whether it takes jobs and keeps those it has: it did both, with the database's answer, within a lease."""
+        oldest = min(self.tally.looked_at, self.tally.beat_at)
+        return not self._stopping.is_set() and self._clock.now() - oldest <= self._settings.lease * NANOSECONDS
+
     async def start(self) -> None:
         """Begin to take jobs."""
+        self.tally.beat_at = self._clock.now()  # there is nothing to renew yet
         self._loops = [
             asyncio.create_task(self._take_always(), name="callboard-jobs-take"),
             asyncio.create_task(self._beat_always(), name="callboard-jobs-beat"),
@@ -133,6 +146,7 @@ class Worker:
         due: list[Job] = []
         for kind, free in room.items():
             due += [job_of(row) for row in await self._database.fetch("jobs_due", kind=kind, now=now, limit=free)]
+        self.tally.looked_at = now
         # What this worker has in hand is not for it to take, however late it is with its heartbeat.
         due = [job for job in due if job.id not in self._attempts]
         chosen = admit(self._handlers, due, self.running, self._settings.cores)
@@ -145,6 +159,7 @@ class Worker:
             if now >= attempt.job.deadline_at:
                 attempt.cut_off(Ending.LATE)
         await asyncio.gather(*(self._renew(attempt, now) for attempt in list(self._attempts.values())))
+        self.tally.beat_at = now
 
     async def _claim(self, job: Job) -> bool:
         mine = claimed(job, self._name, self._clock.now(), self._settings.lease)
@@ -179,6 +194,7 @@ class Worker:
             attempt.cut_off(Ending.LOST)
         else:
             attempt.job = job
+            self.tally.renewals += 1
 
     def _written(self, put: Put) -> None:
         """A job was written by this process: take it soon, or, if it was taken from us, let go of it."""

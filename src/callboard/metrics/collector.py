@@ -10,18 +10,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
-from typing import Final, Protocol
+from typing import Protocol
 
 from callboard import __version__
 from callboard.clock import NANOSECONDS, Clock
 from callboard.database import Database, DatabaseStopped
 from callboard.database.interface import QueryFailed
+from callboard.jobs import Worker
 from callboard.ledger import Ledger
 from callboard.metrics.exposition import Samples
+from callboard.metrics.machine import process
 from callboard.metrics.requests import Requests
+from callboard.metrics.work import committed, done_by, recorded, stored_jobs
 from callboard.recording.capture.meter import CaptureCounters, CapturedNow
 from callboard.recording.making import Made
 from callboard.rooms.session import Session
@@ -29,12 +30,6 @@ from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import Endpoint
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import STATES, state_of
-
-_CLOCK_TICK: Final = 100  # USER_HZ, on every Linux (proc(5))
-
-_HOUR: Final = 3_600 * NANOSECONDS
-UNKNOWN: Final = "other"
-"""An error that has no code: nobody foresaw it."""
 
 log = logging.getLogger("callboard.metrics")
 
@@ -80,6 +75,8 @@ class Collector:
         made: Made | None = None,
     ) -> None:
         """`deleted` counts what retention has deleted, by what it was; `capture` and `made` what is recorded."""
+        self.worker: Worker | None = None
+        """What does jobs in this process, once it has started, if it does any."""
         self._deleted = deleted
         self._capture = capture
         self._made = made
@@ -98,8 +95,9 @@ class Collector:
         for endpoint in self._endpoints.sent_to():
             self._endpoint(samples, endpoint)
         samples.histogram("callboard_webhook_receipt_seconds", self._dispatcher.receipts)
-        samples.histogram("callboard_database_commit_seconds", self._database.commits)
-        samples.set("callboard_database_waiting_units", self._database.waiting)
+        committed(samples, self._database)
+        if self.worker is not None:
+            done_by(samples, self.worker)
         self._live(samples)
         self._recorded(samples)
         for what, count in self._deleted().items():
@@ -111,7 +109,7 @@ class Collector:
             await self._stored(samples)
         except (QueryFailed, TimeoutError, DatabaseStopped):
             log.warning("the database does not answer: some metrics are left out", exc_info=True)
-        await asyncio.to_thread(_process, samples)
+        await asyncio.to_thread(process, samples)
         return samples.text()
 
     def _live(self, samples: Samples) -> None:
@@ -135,8 +133,7 @@ class Collector:
             samples.set("callboard_capture_disk_low", float(self._capture.low))
             samples.set("callboard_capture_disk_alarms_total", so_far.disk_alarms)
         if self._made is not None:
-            samples.set("callboard_recording_seconds_total", self._made.seconds)
-            samples.set("callboard_recording_lost_packets_total", self._made.lost)
+            recorded(samples, self._made)
 
     def _endpoint(self, samples: Samples, endpoint: Endpoint) -> None:
         gauges = self._dispatcher.gauges_of(endpoint.id)
@@ -164,31 +161,4 @@ class Collector:
             age = max(0, now - oldest) / NANOSECONDS if oldest else 0.0
             samples.set("callboard_webhook_oldest_due_age_seconds", age, endpoint.id)
         samples.set("callboard_ledger_position", await self._ledger.newest())
-        for kind, state, count, created_at in await self._database.fetch("open_jobs"):
-            assert isinstance(count, int)
-            assert isinstance(created_at, int)
-            age = max(0, now - created_at) / NANOSECONDS
-            samples.set("callboard_jobs", count, str(kind), str(state))
-            samples.set("callboard_jobs_oldest_age_seconds", age, str(kind), str(state))
-        for kind, code, count in await self._database.fetch("jobs_put_off"):
-            samples.set("callboard_jobs_put_off", float(count or 0), str(kind), str(code) or UNKNOWN)
-        for kind, code, count in await self._database.fetch("jobs_failed_since", since=now - _HOUR):
-            samples.set("callboard_jobs_failed_last_hour", float(count or 0), str(kind), str(code) or UNKNOWN)
-
-
-def _process(samples: Samples) -> None:
-    """In a thread: it reads files of /proc."""
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    samples.set("process_cpu_seconds_total", usage.ru_utime + usage.ru_stime)
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    samples.set("process_resident_memory_bytes", pages * resource.getpagesize())
-    samples.set("process_open_fds", sum(1 for _ in Path("/proc/self/fd").iterdir()))
-    samples.set("process_start_time_seconds", _started_at())
-
-
-def _started_at() -> float:
-    """Field 22 of /proc/self/stat is the start in clock ticks after the boot, `btime` the boot (proc(5))."""
-    after_name = Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    lines = Path("/proc/stat").read_text(encoding="ascii").splitlines()
-    boot = next(int(line.split()[1]) for line in lines if line.startswith("btime "))
-    return boot + int(after_name[19]) / _CLOCK_TICK
+        await stored_jobs(samples, self._database, now)

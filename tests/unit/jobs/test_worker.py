@@ -344,3 +344,68 @@ async def test_a_payload_that_cannot_be_read_ends_the_job(workshop: Workshop, en
     assert found.state is State.FAILED
     assert "payload cannot be read" in found.error
     assert await workshop.told_of(job) == ["final"]
+
+
+async def test_each_try_is_counted_once_by_how_it_ended(workshop: Workshop, clock: ManualClock) -> None:
+    steps = Steps(workshop)
+    kind = workshop.add(Kind("k", Task, backoff=PLAIN), steps.perform)
+    begun = asyncio.Event()
+
+    async def endless(run: Run, payload: Task) -> Result:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    long = workshop.add(Kind("long", Task), endless)
+    worker = workshop.worker(settings=WorkerSettings(cores=4.0, grace=0.01))
+    job = await workshop.enqueue(kind)
+    steps.fail = {"b": OSError("the disk is full")}
+    await go(worker)
+    clock.advance(10)
+    await go(worker)
+    await workshop.enqueue(kind)
+    steps.fail = {"a": JobError("INPUT_ERROR", "no such file", final=True)}
+    await go(worker)
+    assert worker.tally.tries == {("k", "retried"): 1, ("k", "done"): 1, ("k", "failed"): 1}
+    assert (await workshop.job(job)).attempt == 2
+    called_off = await workshop.enqueue(long)
+    await worker.take()
+    await begun.wait()
+    assert [job.kind for job in worker.running] == ["long"]
+    assert worker.tally.renewals == 0
+    clock.advance(3)
+    await worker.beat()
+    assert worker.tally.renewals == 1
+    assert worker.tally.beat_at == clock.now()
+    await workshop.office.cancel(called_off.id, "not wanted")
+    await idle(worker)
+    begun.clear()
+    await workshop.enqueue(long)
+    await worker.take()
+    await begun.wait()
+    assert worker.tally.looked_at == clock.now()
+    await worker.stop()
+    assert worker.tally.tries == {
+        **{("k", "retried"): 1, ("k", "done"): 1, ("k", "failed"): 1},
+        **{("long", "lost"): 1, ("long", "released"): 1},
+    }
+
+
+async def test_a_worker_is_alive_while_the_database_answers_it_and_until_it_stops(
+    workshop: Workshop, clock: ManualClock
+) -> None:
+    workshop.add(Kind("k", Task), Steps(workshop).perform)
+    worker = workshop.worker(settings=WorkerSettings(cores=1, lease=10.0))
+    assert not worker.alive()
+    await worker.take()
+    await worker.beat()
+    assert worker.alive()
+    clock.advance(8)
+    await worker.take()
+    assert worker.alive()
+    clock.advance(3)
+    assert not worker.alive()  # it looks for jobs, and keeps none that it has
+    await worker.beat()
+    assert worker.alive()
+    await worker.stop()
+    assert not worker.alive()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +12,19 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from callboard.clock import SystemClock
-from callboard.database import Put, Unit
+from callboard.database import Database, Put, Unit
 from callboard.database.tables import JOB
 from callboard.demo.server import free_port
+from callboard.jobs import Kind, Result, Run
 from callboard.metrics.collector import Collector
 from callboard.metrics.listener import MOST_HEAD, serving
 from callboard.metrics.names import METRICS
 from callboard.metrics.requests import Requests
+from callboard.metrics.work import WorkerCollector
 from callboard.recording.capture.meter import CaptureCounters, CapturedNow
 from callboard.recording.making import Made
 from callboard.testing.deliveries import House, eventually, house
+from callboard.testing.jobs import Task, Workshop
 from callboard.testing.receiver import Receiver, status
 from callboard.webhooks.endpoint import EndpointRequest
 
@@ -186,6 +190,55 @@ async def test_what_is_captured_and_why_not_is_seen(home: House) -> None:
     assert found["callboard_recording_lost_packets_total", ()] == 7
 
 
+async def test_a_worker_shows_what_it_does_as_a_server_would_and_nothing_of_what_it_does_not(
+    database: Database, home: House
+) -> None:
+    clock = SystemClock()
+    jobs, begun, go_on = Workshop(database, clock), asyncio.Event(), asyncio.Event()
+
+    async def perform(run: Run, payload: Task) -> Result:
+        begun.set()
+        await go_on.wait()
+        return jobs.done(run.job)
+
+    kind, other = jobs.add(Kind("recording.track", Task), perform), jobs.add(Kind("recording.chat", Task), perform)
+    worker = jobs.worker()
+    page = WorkerCollector(database, jobs.ledger, worker, Made(seconds=12.5, lost=7), clock)
+    await worker.start()
+    await jobs.enqueue(kind, "the secret of a job")
+    await begun.wait()
+    text = await page.text()
+    assert "secret" not in text
+    found = parsed(text)
+    assert found["callboard_worker_running", (kind.name,)] == found["callboard_jobs", (kind.name, "running")] == 1
+    assert found["callboard_worker_running", (other.name,)] == 0
+    assert found["callboard_worker_tries_total", (kind.name, "done")] == 0
+    go_on.set()
+    await eventually(lambda: not worker.running)
+    found = parsed(await page.text())
+    assert found["callboard_worker_running", (kind.name,)] == 0
+    assert found["callboard_worker_tries_total", (kind.name, "done")] == 1
+    assert {labels[1] for name, labels in found if name == "callboard_worker_tries_total"} == {
+        *("done", "failed", "retried", "released", "lost")
+    }
+    now = clock.now() / 1e9
+    assert now - 30 < found["callboard_worker_last_look_time_seconds", ()] <= now
+    assert now - 30 < found["callboard_worker_last_heartbeat_time_seconds", ()] <= now
+    assert found["callboard_recording_lost_packets_total", ()] == 7
+    also = {metric.name for metric in METRICS if metric.on_worker}
+    only_with_rows = {name for name in also if name.startswith("callboard_jobs")}
+    assert names_in(await page.text()) == also - only_with_rows
+    server = collector(home)
+    assert not {name for name in names_in(await server.text()) if name.startswith("callboard_worker")}
+    server.worker = worker
+    assert {name for name in also if name.startswith("callboard_worker")} <= names_in(await server.text())
+    await worker.stop()
+
+
+def names_in(text: str) -> set[str]:
+    return {line.split()[2] for line in text.splitlines() if line.startswith("# TYPE ")}
+
+
 async def ask(port: int, request: bytes) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request)
@@ -209,6 +262,25 @@ async def test_a_port_of_its_own_serves_metrics_and_nothing_else() -> None:
         assert (await ask(port, b"POST /metrics HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 405")
         assert (await ask(port, b"x" * 2 * MOST_HEAD)) == b""
         assert (await ask(port, b"\r\n\r\n")).startswith(b"HTTP/1.1 404")
+
+
+async def test_where_it_is_asked_for_health_is_told_at_that_port_too() -> None:
+    ready = {"database": True, "jobs": False}
+    checks = {name: partial(ready.__getitem__, name) for name in ready}
+    async with serving("127.0.0.1", free_port(), Text(), checks=checks) as port:
+        answer = await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n")
+        assert answer.endswith(b'{"status":"ok","checks":{}}')
+        answer = await ask(port, b"GET /readyz HTTP/1.1\r\n\r\n")
+        assert answer.startswith(b"HTTP/1.1 503 Service Unavailable")
+        assert answer.endswith(b'{"status":"unavailable","checks":{"database":true,"jobs":false}}')
+        ready["jobs"] = True
+        assert (await ask(port, b"GET /readyz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert (await ask(port, b"GET /metrics HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        assert (await ask(port, b"POST /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 405")
+        assert b"there is only /metrics, /healthz, /readyz" in await ask(port, b"GET / HTTP/1.1\r\n\r\n")
+    async with serving("127.0.0.1", free_port(), Text()) as port:
+        assert (await ask(port, b"GET /healthz HTTP/1.1\r\n\r\n")).startswith(b"HTTP/1.1 404")
 
 
 async def test_a_port_that_is_taken_is_named_with_its_setting() -> None:

@@ -21,7 +21,7 @@ TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\r\x0b\x0c\x1c\x
 
 def test_every_name_is_described_once_and_no_other() -> None:
     assert [metric.name for metric in METRICS] == list(get_args(Name))
-    for name, kind, says, labels in METRICS:
+    for name, kind, says, labels, _ in METRICS:
         assert name.endswith("_total") == (kind == "counter"), name
         assert says.endswith("."), name
         assert "\n" not in says
