@@ -33,9 +33,10 @@ from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.tls import system_context
 
 QUICK = RetryPolicy(quick=(0.01,), tail_first=0.02, tail_most=0.05)
-SENDER = SenderSettings(connections=8, timeout=1.0)
+SENDER = SenderSettings(connections=8, timeout=60.0)
+"""What takes long because the machine has no time is no failed attempt: who wants one says how long it may take."""
 HEALTH = HealthPolicy(probe_first=0.02, probe_most=0.05)
-SETTINGS = Settings(retry=QUICK, health=HEALTH, sender=SENDER, grace=1.0)
+SETTINGS = Settings(retry=QUICK, health=HEALTH, sender=SENDER, grace=60.0)
 
 
 @dataclass
@@ -104,7 +105,7 @@ async def house(
 
 async def eventually(holds: Callable[[], Awaitable[bool]] | Callable[[], bool]) -> None:
     """Return once it `holds`."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             value = holds()
             if isinstance(value, Awaitable):

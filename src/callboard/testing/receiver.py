@@ -140,7 +140,7 @@ class Receiver:
         if not self._open:
             self._none_open.set()
 
-    async def until(self, holds: Callable[[], bool], seconds: float = 30.0) -> None:
+    async def until(self, holds: Callable[[], bool], seconds: float = 60.0) -> None:
         """Return once `holds()`, looked at whenever a delivery arrived.
 
         Raises `TimeoutError`, saying what has arrived.
@@ -165,7 +165,7 @@ class Receiver:
         writer.close()
         await writer.wait_closed()
 
-    async def until_accepted(self, count: int, seconds: float = 30.0) -> None:
+    async def until_accepted(self, count: int, seconds: float = 60.0) -> None:
         """Return once `count` different events have been accepted."""
         await self.until(lambda: len({delivery.id for delivery in self.accepted}) >= count, seconds)
 

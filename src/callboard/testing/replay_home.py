@@ -32,7 +32,7 @@ from callboard.webhooks.room_hooks import RoomHooks
 from callboard.webhooks.sender import SenderSettings
 from callboard.webhooks.tls import system_context
 
-WORKER = WorkerSettings(cores=1.0, lease=1.0, poll=0.05, grace=0.5)
+WORKER = WorkerSettings(cores=1.0, lease=60.0, poll=0.05, grace=60.0)
 QUICK = (0.01, 0.01)
 
 
@@ -55,7 +55,7 @@ class Home:
             endpoints or self.endpoints,
             self.clock,
             RandomIds(),
-            Client(SenderSettings(connections=4, timeout=5.0), system_context(), resolve),
+            Client(SenderSettings(connections=4, timeout=60.0), system_context(), resolve),
             account_id="a" * 24,
             per_second=per_second,
             quick=QUICK,
@@ -122,7 +122,7 @@ class Home:
         await self.database.commit(Unit((*rows, head_row(endpoint))))
 
     async def ended(self, service: ReplayService, replay_id: str) -> View:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while True:
                 view = await service.desk.view(replay_id)
                 if view.completed_at:

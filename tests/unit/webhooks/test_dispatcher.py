@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from callboard.database import Delete, Put, Unit, open_database
 from callboard.database.tables import DELIVERY_CURSOR, DELIVERY_MARK
 from callboard.ledger import Recorded
 from callboard.testing.certificates import Authority
-from callboard.testing.deliveries import HEALTH, QUICK, SENDER, eventually, house
+from callboard.testing.deliveries import HEALTH, QUICK, SENDER, SETTINGS, eventually, house
 from callboard.testing.receiver import DROPPED, FAILURE, OK, SILENCE, Answer, Behaviour, Delivery, Receiver, status
 from callboard.webhooks.attempts import attempts_of_endpoint, attempts_of_event
 from callboard.webhooks.endpoint import EndpointRequest
@@ -64,7 +65,7 @@ async def test_an_event_arrives_signed_and_unchanged(database_url: str) -> None:
         assert delivery.header("x-passcode") == ["open sesame"]
         assert delivery.header("host") == [f"localhost:{receiver.port}"]
         assert delivery.header("user-agent")[0].startswith("Callboard/")
-        assert abs(int(delivery.header("webhook-timestamp")[0]) - delivery.at // NANOSECONDS) <= 5
+        assert abs(int(delivery.header("webhook-timestamp")[0]) - delivery.at // NANOSECONDS) <= 60
 
 
 async def test_a_url_with_percent_signs_and_a_query_is_sent_as_it_is(database_url: str) -> None:
@@ -187,7 +188,8 @@ async def test_a_backlog_does_not_stay_in_memory(database_url: str) -> None:
 
 
 async def test_a_dead_endpoint_delays_no_other(database_url: str) -> None:
-    async with Receiver() as dead, Receiver() as well, house(database_url) as home:
+    settings = replace(SETTINGS, grace=0.0)  # nobody waits for the dead one in the end
+    async with Receiver() as dead, Receiver() as well, house(database_url, settings=settings) as home:
         dead.behaviour = lambda _: SILENCE
         await home.endpoint(dead)
         await home.endpoint(well)
@@ -314,7 +316,7 @@ async def test_deliveries_go_on_where_they_were_after_a_restart(database_url: st
 
 
 async def test_attempts_are_counted_on_after_a_restart(database_url: str) -> None:
-    slow = Settings(retry=RetryPolicy(quick=(0.01, 600.0, 600.0)), health=HEALTH, sender=SENDER, grace=1.0)
+    slow = Settings(retry=RetryPolicy(quick=(0.01, 600.0, 600.0)), health=HEALTH, sender=SENDER, grace=60.0)
     async with Receiver() as receiver:
         receiver.behaviour = lambda _: FAILURE
         async with house(database_url, settings=slow) as home:

@@ -18,6 +18,7 @@ from callboard.webhooks.failures import Failure
 from callboard.webhooks.reach import AddressRefused, Resolve, Target, resolve
 from callboard.webhooks.sender import Pool, SenderSettings
 
+PATIENT = SenderSettings(connections=4, timeout=60.0, idle=60.0)
 QUICK = SenderSettings(connections=4, timeout=1.0, idle=60.0)
 
 
@@ -55,7 +56,7 @@ class Posts:
             self._news.notify_all()
 
     async def until(self, count: int) -> list[tuple[int, int, str]]:
-        async with asyncio.timeout(30), self._news:
+        async with asyncio.timeout(60), self._news:
             await self._news.wait_for(lambda: len(self.results) >= count)
         return self.results
 
@@ -64,7 +65,7 @@ class Posts:
 async def pool_to(
     port: int,
     *,
-    settings: SenderSettings = QUICK,
+    settings: SenderSettings = PATIENT,
     tls: ssl.SSLContext | None = None,
     host: str = "localhost",
     vet: Resolve = resolve,
@@ -74,7 +75,7 @@ async def pool_to(
     try:
         yield pool, posts
     finally:
-        await pool.stop(5.0)
+        await pool.stop(60.0)
         assert pool.open == 0
 
 
@@ -86,11 +87,12 @@ async def post(pool: Pool[int], posts: Posts, *works: int) -> list[tuple[int, in
     return (await posts.until(before + len(works)))[before:]
 
 
-async def one(answer: Answer) -> tuple[int, str]:
+async def one(answer: Answer, settings: SenderSettings = PATIENT) -> tuple[int, str]:
     """What a POST came to that was answered so on a new connection; the one after it must not suffer."""
-    async with Receiver() as receiver, pool_to(receiver.port) as (pool, posts):
+    async with Receiver() as receiver, pool_to(receiver.port, settings=settings) as (pool, posts):
         receiver.behaviour = lambda _: answer
         ((_, code, error),) = await post(pool, posts, 1)
+        pool.limit(PATIENT.timeout)
         receiver.behaviour = lambda _: OK
         assert await post(pool, posts, 2) == [(2, 200, "")]
         return code, error
@@ -232,15 +234,18 @@ async def test_connection_close_is_obeyed() -> None:
     ],
 )
 async def test_an_attempt_ends_at_its_deadline_even_after_a_status(answer: Answer, error: str) -> None:
-    assert await one(answer) == (0, error)
+    assert await one(answer, QUICK) == (0, error)
 
 
 async def test_dripping_does_not_move_the_deadline() -> None:
-    assert await one(Answer(b"HTTP/1.1 200 X\r\n", delay=0.1, pieces=[b"a: b\r\n"] * 600)) == (0, "timeout_answer")
+    assert await one(Answer(b"HTTP/1.1 200 X\r\n", delay=0.1, pieces=[b"a: b\r\n"] * 600), QUICK) == (
+        0,
+        "timeout_answer",
+    )
 
 
 async def test_an_idle_connection_is_closed_in_time() -> None:
-    settings = SenderSettings(connections=4, timeout=1.0, idle=0.1)
+    settings = SenderSettings(connections=4, timeout=60.0, idle=0.1)
     async with Receiver() as receiver, pool_to(receiver.port, settings=settings) as (pool, posts):
         await post(pool, posts, 1)
         async with asyncio.timeout(30):
@@ -321,7 +326,7 @@ async def test_a_resolver_that_hangs_ends_at_the_deadline() -> None:
         await asyncio.Event().wait()
         return []
 
-    async with pool_to(1, vet=vet) as (pool, posts):
+    async with pool_to(1, vet=vet, settings=QUICK) as (pool, posts):
         assert await post(pool, posts, 1) == [(1, 0, "timeout_dns")]
 
 
@@ -382,10 +387,11 @@ async def test_a_new_target_is_used_from_the_next_request_on() -> None:
 async def test_stopping_lets_attempts_under_way_end() -> None:
     async with Receiver() as receiver, pool_to(receiver.port) as (pool, posts):
         receiver.behaviour = lambda _: status(200, delay=0.1)
-        posts.ready.extend(range(10))
+        posts.ready.extend(range(4))
         pool.wake()
         await receiver.until(lambda: len(receiver.deliveries) == 4)
-        await pool.stop(30.0)
+        posts.ready.extend(range(4, 10))  # not before: who was answered already would have taken one
+        await pool.stop(60.0)
         assert sorted(posts.results) == [(number, 200, "") for number in range(4)]
         assert len(posts.ready) == 6
 

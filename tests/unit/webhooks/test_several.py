@@ -33,15 +33,16 @@ from callboard.webhooks.shards import SHARDS, shard_of
 
 pytestmark = pytest.mark.postgresql
 
-LEASE = 0.5
 CONNECTIONS = 4
 SETTINGS = Settings(
     retry=RetryPolicy(quick=(0.01,), tail_first=0.02, tail_most=0.05),
     health=HealthPolicy(probe_first=0.02, probe_most=0.05),
-    sender=SenderSettings(connections=CONNECTIONS, timeout=1.0),
-    grace=1.0,
-    lease=LEASE,
+    sender=SenderSettings(connections=CONNECTIONS, timeout=60.0),
+    grace=60.0,
+    lease=60.0,
 )
+"""Nobody is taken for dead, and nothing is cut off and sent again, because the machine had no time for a while. So that
+nobody has to wait a part of a lease for others either, `shared` and `all_there` let the nodes look at once."""
 
 
 @dataclass
@@ -97,7 +98,7 @@ class _Named(RandomIds):
 
 async def eventually(holds: Callable[[], Awaitable[bool]]) -> None:
     """Return once it `holds`."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await holds():
             await asyncio.sleep(0.01)
 
@@ -108,11 +109,19 @@ async def owners(database: Database) -> dict[str, int]:
     return {name: names.count(name) for name in names}
 
 
+def look(*nodes: Node) -> None:
+    """Let them look now at who is there and what is free, and not only at their next turn."""
+    for one in nodes:
+        assert one.dispatcher._sharing is not None
+        one.dispatcher._sharing.membership._news.set()
+
+
 async def shared(*nodes: Node) -> None:
     """Return once these nodes have an equal share of the shards, and nobody else has any."""
     least = SHARDS // len(nodes) - len(nodes)
 
     async def holds() -> bool:
+        look(*nodes)
         found = await owners(nodes[0].database)
         return set(found) == {one.name for one in nodes} and min(found.values()) >= least
 
@@ -309,7 +318,8 @@ async def test_what_is_written_under_an_old_fence_is_not_committed(postgresql_ur
 
 
 async def test_a_node_that_cannot_renew_its_lease_sends_nothing(postgresql_url: str) -> None:
-    async with Receiver() as receiver, node(postgresql_url) as one:
+    lease = 0.5
+    async with Receiver() as receiver, node(postgresql_url, replace(SETTINGS, lease=lease)) as one:
         await endpoint(one, receiver)
         await one.commit("s1")
         await receiver.until_accepted(1)
@@ -317,7 +327,7 @@ async def test_a_node_that_cannot_renew_its_lease_sends_nothing(postgresql_url: 
         try:
             async with connection.transaction():
                 await connection.execute("LOCK TABLE delivery_node IN EXCLUSIVE MODE")
-                await asyncio.sleep(2 * LEASE)
+                await asyncio.sleep(2 * lease)
                 journal = one.dispatcher._journal
                 assert journal.until < asyncio.get_running_loop().time()
         finally:
@@ -436,6 +446,7 @@ async def has_attempts(database: Database, endpoint_id: str, count: int) -> bool
 
 
 async def all_there(*nodes: Node) -> bool:
+    look(*nodes)
     rows = await nodes[0].database.fetch("delivery_nodes")
     return sorted(str(row[0]).partition(" ")[0] for row in rows) == sorted(of.name for of in nodes)
 

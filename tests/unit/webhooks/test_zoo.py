@@ -20,6 +20,7 @@ from callboard.webhooks.failures import Failure
 from callboard.webhooks.reach import Target
 from callboard.webhooks.sender import Pool, SenderSettings
 
+PATIENT = SenderSettings(connections=2, timeout=60.0, idle=60.0)
 QUICK = SenderSettings(connections=2, timeout=0.75, idle=60.0)
 REQUEST = b"POST / HTTP/1.1\r\nhost: x\r\naccept-encoding: identity\r\ncontent-length: 0\r\n\r\n"
 
@@ -77,10 +78,12 @@ async def cage(animal: Animal, tls: ssl.SSLContext | None = None) -> AsyncIterat
         await server.wait_closed()
 
 
-async def visit(port: int, tls: ssl.SSLContext | None = None, times: int = 1) -> list[tuple[int, str, bytes]]:
+async def visit(
+    port: int, tls: ssl.SSLContext | None = None, times: int = 1, settings: SenderSettings = PATIENT
+) -> list[tuple[int, str, bytes]]:
     visitor = Visitor()
-    pool: Pool[int] = Pool(Target("localhost", port, tls), visitor, QUICK, _loopback)
-    async with asyncio.timeout(30):
+    pool: Pool[int] = Pool(Target("localhost", port, tls), visitor, settings, _loopback)
+    async with asyncio.timeout(90):
         for number in range(times):
             visitor.left = 1
             visitor.ended.clear()
@@ -96,9 +99,9 @@ async def _loopback(host: str, port: int) -> list[str]:
     return ["127.0.0.1"]
 
 
-async def one(animal: Animal) -> tuple[int, str]:
+async def one(animal: Animal, settings: SenderSettings = PATIENT) -> tuple[int, str]:
     async with cage(animal) as port:
-        ((status, error, _),) = await visit(port)
+        ((status, error, _),) = await visit(port, settings=settings)
         return status, error
 
 
@@ -142,7 +145,7 @@ async def test_a_port_that_never_accepts() -> None:
             for other in others:  # fill its queue: what comes after is not answered
                 other.setblocking(False)
                 other.connect_ex(("127.0.0.1", port))
-            assert await visit(port) == [(0, "timeout_connect", b"")]
+            assert await visit(port, settings=QUICK) == [(0, "timeout_connect", b"")]
         finally:
             for other in others:
                 other.close()
@@ -155,7 +158,7 @@ async def test_a_port_where_nobody_is() -> None:
 
 
 async def test_accepts_and_hangs() -> None:
-    assert await one(saying()) == (0, "timeout_answer")
+    assert await one(saying(), QUICK) == (0, "timeout_answer")
 
 
 @pytest.mark.parametrize(
@@ -169,7 +172,8 @@ async def test_accepts_and_hangs() -> None:
     ],
 )
 async def test_drips_a_little_at_a_time(head: bytes, drop: bytes, error: str) -> None:
-    assert await one(saying(head, *[drop] * 100, pause=0.05)) == (0, error)
+    settings = QUICK if error.startswith("timeout") else PATIENT
+    assert await one(saying(head, *[drop] * 100, pause=0.05), settings) == (0, error)
 
 
 @pytest.mark.parametrize(
@@ -295,7 +299,7 @@ async def test_tls_that_hangs_in_the_handshake(authority: Authority) -> None:
         await asyncio.Event().wait()
 
     async with cage(animal) as port:
-        assert await visit(port, authority.client()) == [(0, "timeout_tls", b"")]
+        assert await visit(port, authority.client(), settings=QUICK) == [(0, "timeout_tls", b"")]
 
 
 @pytest.mark.parametrize("name", ["example.com", "localhost.example.com"])
