@@ -202,7 +202,7 @@ class Stream:
     async def event(self) -> dict[str, str]:
         """The next event, comments left out."""
         fields: dict[str, str] = {}
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while line := (await self.response.content.readline()).decode():
                 name, _, value = line.rstrip("\n").partition(": ")
                 if name:
@@ -326,7 +326,7 @@ async def test_a_stream_does_not_keep_the_server_from_stopping(rest: Any) -> Non
     with socket.create_server(("127.0.0.1", 0)) as listening:
         await server.startup(sockets=[listening])
         rest.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        async with streaming(rest) as stream, asyncio.timeout(10):
+        async with streaming(rest) as stream, asyncio.timeout(60):
             await stream.response.content.readline()
             stopping = asyncio.create_task(server.shutdown(sockets=[listening]))
             with pytest.raises(EOFError):

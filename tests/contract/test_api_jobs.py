@@ -53,7 +53,7 @@ class House:
         await worker.stop()
 
     async def until_told(self, count: int) -> list[str]:
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(60.0):
             while len(told := await self.told()) < count:
                 await asyncio.sleep(0.05)
         return told
@@ -167,7 +167,7 @@ async def test_a_recording_that_failed_is_made_again_from_its_captures(house: Ho
 
 async def test_a_recording_whose_upload_was_cancelled_is_made_again(house: House) -> None:
     async with house.work(frozenset({"recording.track"})):
-        async with asyncio.timeout(30.0):
+        async with asyncio.timeout(60.0):
             while len(uploads := await house.jobs(kind="recording.deliver")) < 2:
                 await asyncio.sleep(0.05)
     await house.rest.post(f"/v2/jobs/{uploads[0]['id']}/cancel")

@@ -54,7 +54,7 @@ async def house(rest: Rest, served: Any, tmp_path: Path) -> AsyncIterator[House]
 
 async def until_ended(house: House, recording_id: str) -> Any:
     """The recording, once the release job has told that it is over."""
-    async with asyncio.timeout(20.0):
+    async with asyncio.timeout(60.0):
         while True:
             found = await house.rest.get(f"/v2/recordings/{recording_id}")
             if found["status"] in {"completed", "failed"}:
@@ -137,12 +137,15 @@ async def test_composing_again_makes_new_files_and_tells_again(house: House) -> 
     bad, good = (await house.rest.get("/v2/recordings"))["data"]
     await until_ended(house, bad["id"])
     again = await house.rest.post(f"/v2/recordings/{bad['id']}/compose")
-    assert [one["status"] for one in again["recording_assets"]][-2:] == ["processing", "processing"]
-    async with asyncio.timeout(20.0):
+    states = [one["status"] for one in again["recording_assets"]]
+    assert len(states) == 4
+    # (The worker is at work: it may have been quicker than the answer.)
+    assert states[-2:] == ["processing", "processing"] or len(await house.studio.told(house.bad)) == 2
+    async with asyncio.timeout(60.0):
         while len(told := await house.studio.told(house.bad)) < 2:
             await asyncio.sleep(0.05)
     assert [one["type"] for one in told] == ["recording.failed", "recording.failed"]
-    async with asyncio.timeout(20.0):  # delivered: its captures are released
+    async with asyncio.timeout(60.0):  # delivered: its captures are released
         while (await house.rest.ask("POST", f"/v2/recordings/{good['id']}/compose")).status != 400:
             await asyncio.sleep(0.05)
     refused = await house.rest.post(f"/v2/recordings/{good['id']}/compose", status=400)

@@ -165,7 +165,7 @@ class Archive:
         worker = self.worker(name)
         until = self.clock.now() + int(seconds * NANOSECONDS)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(90):
                 while not stop():
                     await worker.take()
                     if worker.running:

@@ -11,6 +11,7 @@ import itertools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ import msgspec
 
 from callboard.auth.tokens import AppClaims
 from callboard.background import Background
-from callboard.clock import RandomIds, SystemClock
+from callboard.clock import NANOSECONDS, RandomIds, SystemClock
 from callboard.database import Database, Unit, open_database
 from callboard.ledger import Ledger, Recorded
 from callboard.media import MediaEngine, MediaSettings
@@ -44,7 +45,7 @@ from callboard.signaling.service import Signaling
 from callboard.signaling.session_store import SessionStores
 from callboard.signaling.socket import Limits, SocketClosed
 
-DEADLINE = 5.0
+DEADLINE = 60.0
 
 ROLES = {
     "host": Role(
@@ -142,6 +143,16 @@ class Phone:
             await asyncio.wait_for(self.task, DEADLINE)
 
 
+@dataclass(frozen=True)
+class _Later:
+    """The machine's clock, so many nanoseconds later."""
+
+    by: int
+
+    def now(self) -> int:
+        return SystemClock().now() + self.by
+
+
 class House:
     """A workspace with one room, whose template has the roles above."""
 
@@ -226,6 +237,12 @@ class House:
         await self.rooms.stop()
         await self.background.stop()
         await self.database.close()
+
+    def later(self, seconds: float) -> None:
+        """So much time has gone by: what is due by then happens."""
+        self.rooms._clock = _Later(int(seconds * NANOSECONDS))
+        for live in self.rooms.all_live():
+            self.rooms._arm(live)
 
     async def crash_and_restart(self) -> None:
         """All that was in memory is gone; the sockets of the old process are dead."""

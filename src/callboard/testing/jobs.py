@@ -24,7 +24,7 @@ from callboard.jobs.kinds import Perform
 from callboard.ledger import Changes, Fact, Ledger
 
 _PAYLOAD = msgspec.convert(sample("peer.join.success")["data"], PeerJoinSuccess)
-_WAIT_SECONDS = 30.0
+_WAIT_SECONDS = 60.0
 
 
 class Task(msgspec.Struct):

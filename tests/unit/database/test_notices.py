@@ -41,7 +41,7 @@ class Ear:
             node.on_notice(table, heard.set)
 
     async def until(self, table: str) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self._heard[table].wait()
         self._heard[table].clear()
 
@@ -93,6 +93,6 @@ async def test_a_listener_ends_with_its_database(database_url: str, execute: Exe
     await node.open()
     assert await execute(LISTENERS) == [(1,)]
     await node.close()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await execute(LISTENERS) != [(0,)]:
             await asyncio.sleep(0.01)

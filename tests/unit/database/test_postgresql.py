@@ -100,7 +100,7 @@ async def deadlocked(url: str, execute: Execute, unit: Unit) -> AsyncIterator[tu
     other = await asyncpg.connect(url, server_settings={"deadlock_timeout": "1h"})
     await other.execute("BEGIN; UPDATE session SET opened_at = 7 WHERE id = 'z'")
     commit = asyncio.create_task(database.commit(unit))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await execute("SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"):
             assert not commit.done()
         await other.execute("UPDATE session SET opened_at = 7 WHERE id = 'a'")
@@ -141,7 +141,7 @@ async def test_a_node_takes_its_positions_only_when_the_one_before_it_has_commit
     other = await PostgresqlWriter.connect(postgresql_url, SystemClock(), 10)
     await other.begin(appending=True)
     commit = asyncio.create_task(one_event(database))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not await execute("SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
             assert not commit.done()
     other.abort()
@@ -169,7 +169,7 @@ async def test_a_reader_whose_session_ended_is_replaced(postgresql_url: str, exe
     await database.open()
     await database.commit(Unit((session("s"),)))
     await execute(END_SESSIONS.format("callboard reader"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             try:
                 rows = await database.fetch("open_sessions")

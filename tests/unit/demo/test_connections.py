@@ -49,7 +49,7 @@ class Answerer:
 
     async def receives(self, *track_ids: str) -> None:
         """Some frames of each of these tracks have been decoded."""
-        await self.pulse.until(lambda: all(self.frames.get(i, 0) > 5 for i in track_ids), 20, "frames")
+        await self.pulse.until(lambda: all(self.frames.get(i, 0) > 5 for i in track_ids), 60, "frames")
 
     async def _read(self, track: MediaStreamTrack) -> None:
         while True:
@@ -145,7 +145,7 @@ class Watcher:
 
     async def sees(self, track_id: str, frames: int = 5) -> None:
         wanted = self.subscribing.frames_decoded(track_id) + frames
-        await self.pulse.until(lambda: self.subscribing.frames_decoded(track_id) >= wanted, 20, track_id)
+        await self.pulse.until(lambda: self.subscribing.frames_decoded(track_id) >= wanted, 60, track_id)
 
 
 @pytest.fixture
@@ -223,7 +223,7 @@ async def test_media_and_channel_with_transports_of_their_own_both_come_up(offer
     assert watcher.subscribing.tracks == {"tone": "audio", "picture": "video"}
     await watcher.sees("tone")
     await watcher.sees("picture")
-    await watcher.pulse.until(lambda: watcher.channels, 20, "the channel")
+    await watcher.pulse.until(lambda: watcher.channels, 60, "the channel")
 
 
 async def test_media_may_come_after_an_offer_of_the_channel_alone(offerer: Offerer, watcher: Watcher) -> None:
@@ -271,7 +271,7 @@ async def test_candidates_may_be_trickled_before_or_after_the_offer_they_belong_
         kept = [line for line in answer.text().splitlines() if not line.startswith(("a=candidate", "a=end-of"))]
         blind = RTCSessionDescription("\r\n".join([*kept, ""]), "answer")
         await offerer.channel.setRemoteDescription(blind)
-        await watcher.pulse.until(lambda: watcher.channels, 20, "the channel")
+        await watcher.pulse.until(lambda: watcher.channels, 60, "the channel")
         with pytest.raises(ValueError, match="no candidate"):
             await watcher.subscribing.add_candidate({"candidate": "candidate:nonsense", "sdpMid": "1000"})
     finally:
@@ -284,16 +284,16 @@ async def test_requests_on_the_channel_are_answered_refused_or_time_out(offerer:
     with pytest.raises(ChannelError, match="not open"):
         await channel.request("prefer-audio-track-state", {})
     await offerer.negotiate(watcher.subscribing)
-    await watcher.pulse.until(lambda: watcher.channels, 20, "the channel")
+    await watcher.pulse.until(lambda: watcher.channels, 60, "the channel")
     channel.attach(watcher.channels[0])
-    await watcher.pulse.until(lambda: channel.is_open, 20, "open")
+    await watcher.pulse.until(lambda: channel.is_open, 60, "open")
 
     offerer.answering = lambda text: text.replace('"method"', '"result": {}, "method"')
-    await channel.request("prefer-audio-track-state", {"track_id": "t", "subscribed": False})
+    await channel.request("prefer-audio-track-state", {"track_id": "t", "subscribed": False}, deadline=60)
     assert channel.answered == 1
     offerer.answering = lambda text: text.replace('"method"', '"error": {"code": 404, "message": "x"}, "method"')
     with pytest.raises(ChannelError, match="404") as refused:
-        await channel.request("prefer-audio-track-state", {"track_id": "t", "subscribed": True})
+        await channel.request("prefer-audio-track-state", {"track_id": "t", "subscribed": True}, deadline=60)
     assert refused.value.code == 404
     offerer.answering = lambda _: None
     with pytest.raises(ChannelError, match="no answer"):
@@ -325,7 +325,7 @@ async def test_being_cut_off_sends_no_goodbye_where_closing_does() -> None:
         other = answerers[1].connection
         other.on("connectionstatechange", left.set)
         if other.connectionState == "connected":
-            await asyncio.wait_for(left.wait(), 20)
+            await asyncio.wait_for(left.wait(), 60)
         # Loopback keeps the order: what the one that was cut off had sent would have arrived before.
         assert answerers[0].connection.connectionState == "connected"
     finally:
@@ -337,7 +337,7 @@ async def test_being_cut_off_sends_no_goodbye_where_closing_does() -> None:
 
 async def test_new_ice_credentials_of_the_server_are_followed_once(offerer: Offerer, watcher: Watcher) -> None:
     await offerer.negotiate(watcher.subscribing)
-    await watcher.pulse.until(lambda: watcher.channels, 20, "the channel")
+    await watcher.pulse.until(lambda: watcher.channels, 60, "the channel")
     offer = renamed(parse(offerer.channel.localDescription.sdp), "1000")
     restarted = parse(re.sub(r"a=ice-ufrag:\S+", "a=ice-ufrag:new1", offer.text()))
     connection = watcher.subscribing._channel

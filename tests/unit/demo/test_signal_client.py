@@ -150,7 +150,7 @@ async def test_notifications_come_in_order_and_carry_no_id_when_sent(desk: Desk,
     await caller.client.connect()
     for number in range(3):
         await desk.sockets[0].send(json.dumps({"method": "on-broadcast", "params": {"n": number}}))
-    got = [await asyncio.wait_for(caller.notified.get(), 5) for _ in range(3)]
+    got = [await asyncio.wait_for(caller.notified.get(), 60) for _ in range(3)]
     assert [params["n"] for _, params in got] == [0, 1, 2]
     await caller.client.notify("leave", {"client_reason": "user request"})
     await caller.client.call("flush", {})
@@ -162,7 +162,7 @@ async def test_it_pings_unasked(desk: Desk, caller: Caller) -> None:
     pinged: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     desk.answer = pinged.put_nowait
     await caller.client.connect()
-    ping = await asyncio.wait_for(pinged.get(), 5)
+    ping = await asyncio.wait_for(pinged.get(), 60)
     assert ping["method"] == "ping"
     assert ping["params"]["timestamp"] > 0
 
@@ -175,7 +175,7 @@ async def test_when_the_socket_is_lost_pending_calls_fail_and_the_loss_is_told(d
     desk.sockets[0].transport.abort()
     with pytest.raises(SocketLost):
         await pending
-    await asyncio.wait_for(caller.lost.wait(), 5)
+    await asyncio.wait_for(caller.lost.wait(), 60)
     with pytest.raises(SocketLost):
         await caller.client.notify("leave", {})
 
@@ -183,13 +183,13 @@ async def test_when_the_socket_is_lost_pending_calls_fail_and_the_loss_is_told(d
 async def test_a_frame_that_is_no_message_loses_the_socket(desk: Desk, caller: Caller) -> None:
     await caller.client.connect()
     await desk.sockets[0].send("{")
-    await asyncio.wait_for(caller.lost.wait(), 5)
+    await asyncio.wait_for(caller.lost.wait(), 60)
 
 
 async def test_closing_says_1000_and_is_no_loss(desk: Desk, caller: Caller) -> None:
     await caller.client.connect()
     await caller.client.close()
-    assert await asyncio.wait_for(desk.close_codes.get(), 5) == 1000
+    assert await asyncio.wait_for(desk.close_codes.get(), 60) == 1000
     assert not caller.lost.is_set()
 
 
@@ -197,7 +197,7 @@ async def test_aborting_sends_no_close_frame(desk: Desk, caller: Caller) -> None
     await caller.client.connect()
     closed = asyncio.create_task(desk.sockets[0].wait_closed())
     await caller.client.abort()
-    await asyncio.wait_for(closed, 5)
+    await asyncio.wait_for(closed, 60)
     assert desk.sockets[0].close_code == 1006
     assert not caller.lost.is_set()
 

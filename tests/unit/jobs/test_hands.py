@@ -38,7 +38,7 @@ class Gates:
             self._event("open", name).set()
 
     async def reached(self, name: str) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await self._event("reached", name).wait()
         self._events.pop(("reached", name))
 
@@ -67,7 +67,7 @@ def gates(workshop: Workshop) -> Gates:
 
 
 async def idle(worker: Worker) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while worker.running:
             await asyncio.sleep(0.005)
 
@@ -219,7 +219,7 @@ async def test_a_handler_that_does_not_let_go_is_without_effect(
 
 
 async def gates_cut_off(gates: Gates) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not gates.cut_off:
             await asyncio.sleep(0.005)
 
@@ -301,7 +301,7 @@ async def test_calling_off_kills_the_child_process(live: Workshop, started: Star
     kind = live.add(Kind("k", Task), perform)
     worker = await started(live.worker(settings=SETTINGS))
     job = await live.enqueue(kind)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text().endswith("\n"):
             await asyncio.sleep(0.01)
     child = Path("/proc") / (tmp_path / "pid").read_text().strip()
@@ -326,7 +326,7 @@ async def test_progress_of_a_program_is_that_of_the_job(workshop: Workshop, ende
     job = await workshop.enqueue(workshop.add(Kind("k", Task), perform))
     worker = ended(workshop.worker())
     await worker.take()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await workshop.job(job)).progress != 0.5:
             await worker.beat()
             await asyncio.sleep(0.02)

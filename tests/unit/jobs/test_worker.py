@@ -24,7 +24,7 @@ NEVER_POLLS = WorkerSettings(cores=4.0, poll=1_000.0)
 
 
 async def idle(worker: Worker) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while worker.running:
             await asyncio.sleep(0.005)
 

@@ -70,7 +70,7 @@ async def obliging(socket: ServerConnection, message: Message) -> None:
     await reply(socket, message, data={"id": 100 + len(message)})
 
 
-async def connect(access: Access, deadline: float = 5) -> Connection:
+async def connect(access: Access, deadline: float = 60) -> Connection:
     return await Connection.open(access.api_socket, "janus-protocol", ("apisecret", "api"), deadline)
 
 
@@ -120,7 +120,8 @@ async def test_a_request_without_a_reply_ends_at_its_deadline() -> None:
         await reply(socket, message, janus="ack")
 
     async with fake_janus(script) as (_, access):
-        connection = await connect(access, deadline=0.05)
+        connection = await connect(access)
+        connection._deadline = 0.05  # for requests: connecting may take its time
         with pytest.raises(JanusTimeout, match="did not reply"):
             await connection.request({"janus": "message"})
         await connection.close()
@@ -162,7 +163,7 @@ async def test_nobody_to_connect_to_is_an_error(tmp_path: Path) -> None:
 
 async def test_events_go_to_the_handle_they_are_about() -> None:
     async with fake_janus(obliging) as (fake, access):
-        session = await JanusSession.open(access, 5)
+        session = await JanusSession.open(access, 60)
         events: list[Event] = []
         arrived = asyncio.Event()
 
@@ -173,7 +174,7 @@ async def test_events_go_to_the_handle_they_are_about() -> None:
         handle = await session.attach(on_event, "x")
         for sender in (1, handle.id):
             await fake.sockets[0].send(json.dumps({"janus": "webrtcup", "sender": sender}))
-        await asyncio.wait_for(arrived.wait(), 5)
+        await asyncio.wait_for(arrived.wait(), 60)
         assert events == [WebRtcUp()]
         await session.close()
 
@@ -181,10 +182,10 @@ async def test_events_go_to_the_handle_they_are_about() -> None:
 async def test_a_dropped_socket_is_replaced_and_the_session_claimed() -> None:
     async with fake_janus(obliging) as (fake, access):
         claimed = asyncio.Event()
-        session = await JanusSession.open(access, 5, claimed.set)
+        session = await JanusSession.open(access, 60, claimed.set)
         handle = await session.attach(lambda _: None, "x")
         fake.sockets[0].transport.abort()
-        await asyncio.wait_for(claimed.wait(), 5)
+        await asyncio.wait_for(claimed.wait(), 60)
         assert [m["session_id"] for m in fake.got if m["janus"] == "claim"] == [session.id]
         assert (await handle.message({"request": "still there"})).data == {}
         assert await session.settled()
@@ -193,7 +194,7 @@ async def test_a_dropped_socket_is_replaced_and_the_session_claimed() -> None:
 
 async def test_requests_made_while_the_socket_is_replaced_wait_for_it() -> None:
     async with fake_janus(obliging) as (fake, access):
-        session = await JanusSession.open(access, 5)
+        session = await JanusSession.open(access, 60)
         fake.sockets[0].transport.abort()
         while await_connected(session):
             await asyncio.sleep(0)
@@ -213,9 +214,9 @@ async def test_a_session_that_cannot_be_claimed_is_lost_and_says_why() -> None:
             await obliging(socket, message)
 
     async with fake_janus(script) as (fake, access):
-        session = await JanusSession.open(access, 5)
+        session = await JanusSession.open(access, 60)
         fake.sockets[0].transport.abort()
-        assert "No such session" in await asyncio.wait_for(session.lost(), 5)
+        assert "No such session" in await asyncio.wait_for(session.lost(), 60)
         assert not await session.settled()
         with pytest.raises(JanusGone):
             await session.request({"janus": "message"})
@@ -224,23 +225,27 @@ async def test_a_session_that_cannot_be_claimed_is_lost_and_says_why() -> None:
 
 async def test_a_session_that_janus_times_out_is_lost() -> None:
     async with fake_janus(obliging) as (fake, access):
-        session = await JanusSession.open(access, 5)
+        session = await JanusSession.open(access, 60)
         await fake.sockets[0].send(json.dumps({"janus": "timeout", "session_id": session.id}))
-        assert "timed our session out" in await asyncio.wait_for(session.lost(), 5)
+        assert "timed our session out" in await asyncio.wait_for(session.lost(), 60)
         await session.close()
 
 
 async def test_an_unanswered_keepalive_drops_the_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(janus_module, "KEEPALIVE", 0.01)
+    answering = [True]
 
     async def script(socket: ServerConnection, message: Message) -> None:
-        if message["janus"] != "keepalive":
+        if message["janus"] != "keepalive" or answering[0]:
             await obliging(socket, message)
 
     async with fake_janus(script) as (fake, access):
         claimed = asyncio.Event()
-        session = await JanusSession.open(access, 0.1, claimed.set)
-        await asyncio.wait_for(claimed.wait(), 5)
+        session = await JanusSession.open(access, 60, claimed.set)
+        answering[0] = False
+        assert session._connection is not None
+        session._connection._deadline = 0.1  # of this socket: the next one may take its time
+        await asyncio.wait_for(claimed.wait(), 60)
         assert len(fake.sockets) >= 2
         await session.close()
 
@@ -256,14 +261,14 @@ async def test_a_handle_whose_maker_was_cancelled_is_given_back() -> None:
         await obliging(socket, message)
 
     async with fake_janus(script) as (fake, access):
-        session = await JanusSession.open(access, 5)
+        session = await JanusSession.open(access, 60)
         attaching = asyncio.create_task(session.attach(lambda _: None, "x"))
         await asked.wait()
         attaching.cancel()
         with pytest.raises(asyncio.CancelledError):
             await attaching
         may_reply.set()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not any(message["janus"] == "detach" for message in fake.got):
                 await asyncio.sleep(0.01)
         await session.close()
@@ -278,7 +283,7 @@ async def test_a_plugin_error_is_an_error_like_any_other() -> None:
             await obliging(socket, message)
 
     async with fake_janus(script) as (_, access):
-        session = await JanusSession.open(access, 5)
+        session = await JanusSession.open(access, 60)
         handle = await session.attach(lambda _: None, "x")
         with pytest.raises(JanusError, match="No such feed") as caught:
             await handle.message({"request": "join"})

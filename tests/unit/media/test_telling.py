@@ -38,7 +38,7 @@ class Watched:
         return self.engine_lives
 
     async def rest(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.watch.busy():
                 await asyncio.sleep(0.005)
 
@@ -115,7 +115,7 @@ async def test_candidates_wait_while_janus_negotiates_and_go_in_order_after() ->
     await asyncio.sleep(0)
     assert taker.taken == []
     pump.release(cast(Handle, taker))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(taker.taken) < 3:
             await asyncio.sleep(0)
     assert [candidate["n"] for candidate in taker.taken] == [0, 1, 2]
@@ -133,7 +133,7 @@ async def test_holding_waits_for_the_candidate_that_is_on_its_way() -> None:
     await asyncio.sleep(0)
     assert not holding.done()
     taker.may.set()
-    await asyncio.wait_for(holding, 5)
+    await asyncio.wait_for(holding, 60)
     pump.put({"n": 1})
     await asyncio.sleep(0)
     assert len(taker.taken) == 1

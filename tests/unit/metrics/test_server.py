@@ -12,7 +12,7 @@ from callboard.demo.server import ServerProcess, free_port
 
 def scraped(url: str, token: str = "") -> set[str]:
     headers = {"authorization": f"Bearer {token}"} if token else {}
-    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=10) as answer:
+    with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as answer:
         return {family.name for family in text_string_to_metric_families(answer.read().decode())}
 
 

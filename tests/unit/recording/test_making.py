@@ -78,7 +78,7 @@ async def test_a_worker_that_dies_after_any_step_is_followed_by_one_that_repeats
         died.set()
     archive.ledger.watch(JOB_STEP, journalled)
     await first.take()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not died.is_set() and await archive.open_jobs():
             await asyncio.sleep(0.01)
             await first.take()

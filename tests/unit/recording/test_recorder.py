@@ -71,8 +71,8 @@ class Session:
 
     async def cut_off(self) -> Segment:
         """The one segment, once it is ended."""
-        await asyncio.wait_for(self.engine.stopped.wait(), 10.0)
-        async with asyncio.timeout(10.0):
+        await asyncio.wait_for(self.engine.stopped.wait(), 60.0)
+        async with asyncio.timeout(60.0):
             while not (segment := (await self.capture()).segments[0]).ended_at:
                 await asyncio.sleep(0.005)
         return segment
@@ -80,7 +80,7 @@ class Session:
     async def end(self) -> Captured:
         """Leave; what was captured, once it is complete."""
         await actions.leave(self.archive.rooms, self.archive.room_id, ANN)
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(60.0):
             while (found := await self.capture()).capture.state != "complete":
                 await asyncio.sleep(0.005)
         return found
@@ -101,7 +101,7 @@ async def session(path: Path, monkeypatch: pytest.MonkeyPatch, free: list[int]) 
 
 
 async def until_low(archive: Archive, low: bool) -> None:
-    async with asyncio.timeout(10.0):
+    async with asyncio.timeout(60.0):
         while (await archive.recorder.base(archive.room_id) is None) is not low:
             await asyncio.sleep(0.005)
 
@@ -116,7 +116,7 @@ async def test_a_disk_that_fills_ends_what_is_captured_and_space_lets_new_connec
         recorder = ann.archive.recorder
         assert (recorder.now(), recorder.low) == (CapturedNow(sessions=1, audio=1, video=0, files=1), False)
         Path(f"{ann.engine.base}-before.mjr").write_bytes(bytes(1_000))
-        async with asyncio.timeout(10.0):
+        async with asyncio.timeout(60.0):
             while recorder.counters.bytes < 1_000:
                 await asyncio.sleep(0.005)
         free[0] = 0

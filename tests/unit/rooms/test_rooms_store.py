@@ -238,7 +238,7 @@ async def test_nothing_is_shown_before_it_is_durable(store: Store, database: Dat
     slow = Slow(database)
     other = make_store(slow)
     update = asyncio.ensure_future(other.update_room(room.id, RoomRequest(size=7)))
-    await asyncio.wait_for(slow.committing.wait(), 10)
+    await asyncio.wait_for(slow.committing.wait(), 60)
     assert (await other.room(room.id)).size == 0
     slow.let.set()
     await update

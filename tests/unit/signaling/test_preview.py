@@ -25,7 +25,7 @@ def told(phone: Phone, method: str) -> list[int]:
 
 async def hears_counts(phone: Phone, *counts: int) -> None:
     """The phone is told these numbers, one after the other, by both messages."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while [told(phone, method) for method in ("session-info", "room-state")] != [list(counts)] * 2:
             await asyncio.sleep(0.01)
 
