@@ -197,10 +197,9 @@ async def first_frame(joins: int = 20) -> None:
     from tests.browser import conftest  # noqa: PLC0415 - it needs what only tests need
 
     conftest.bundle_once()
-    program = conftest.chromium()
     with tempfile.TemporaryDirectory(prefix="callboard-bench-") as folder:
         async with (
-            conftest.started_browser(program, "driver.mjs") as browser,
+            conftest.started_browser() as browser,
             conftest.started_backend(Path(folder)) as backend,
             conftest.opened_house(backend, endpoint=False) as house,
         ):

@@ -14,10 +14,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import itertools
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -33,10 +30,9 @@ from callboard.demo.inbox import Inbox
 from callboard.demo.seen import Delivered
 from callboard.demo.server import ServerProcess
 from callboard.demo.stage import ROLES, RunningServer, Stage, role
+from callboard.testing.driver import Driver
 
 HERE = Path(__file__).parent
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-STREAM_LIMIT = 16 * 1024 * 1024  # bytes of one line of the driver
 SECRET = "whsec_" + base64.b64encode(b"the browser tests' endpoint secret").decode()
 
 Report = dict[str, Any]
@@ -197,36 +193,27 @@ class Page:
         return report
 
 
-class PageError(Exception):
-    """A command failed in the page; the message is the page's."""
-
-
 class Browser:
-    """The driver process. Everything it tells unasked is kept in `events`."""
+    """Chromium, by its driver."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._ids = itertools.count(1)
-        self._pending: dict[int, asyncio.Future[Any]] = {}
-        self._ready = asyncio.Event()
-        self.events: list[dict[str, Any]] = []
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
         self._pages: set[str] = set()
-        self._reading = asyncio.create_task(self._read(), name="browser-driver")
 
     @property
     def blocked(self) -> set[str]:
         """The origins that pages asked for and that are not on this machine."""
-        urls = [event["url"] for event in self.events if event["event"] == "blocked"]
+        urls = [event["url"] for event in self._driver.told("blocked")]
         return {"/".join(url.split("/", 3)[:3]) for url in urls}
 
     def console(self, page: str) -> list[str]:
         """What was written to the page's console."""
-        return [event["text"] for event in self.events if event["event"] == "console" and event["page"] == page]
+        return [event["text"] for event in self._driver.told("console") if event["page"] == page]
 
     @property
     def page_errors(self) -> list[str]:
         """Exceptions that nobody caught in a page."""
-        return [event["text"] for event in self.events if event["event"] == "pageerror"]
+        return [event["text"] for event in self._driver.told("pageerror")]
 
     async def open(self, name: str) -> Page:
         """A new page, alone in its browser context."""
@@ -243,55 +230,11 @@ class Browser:
         """Close all pages and forget what they told."""
         for name in tuple(self._pages):
             await self.close(name)
-        self.events.clear()
+        self._driver.events.clear()
 
     async def command(self, do: str, **arguments: Any) -> Any:
         """Send a command and return its result. Raises `PageError`, `TimeoutError`."""
-        number = next(self._ids)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending[number] = answer
-        assert self._process.stdin is not None
-        try:
-            line = json.dumps({"id": number, "do": do, **arguments})
-            self._process.stdin.write(line.encode() + b"\n")
-            async with asyncio.timeout(60):
-                await self._process.stdin.drain()
-                return await answer
-        finally:
-            del self._pending[number]
-
-    async def started(self) -> None:
-        """Return when Chromium runs."""
-        async with asyncio.timeout(60):
-            await self._ready.wait()
-
-    async def stop(self) -> None:
-        """End Chromium and Node: by closing stdin, and if that does not do, by killing."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), 15)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        await self._reading
-
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            message = json.loads(line)
-            if "event" in message:
-                self.events.append(message)
-                if message["event"] == "ready":
-                    self._ready.set()
-            elif (answer := self._pending.get(message["id"])) is not None and not answer.done():
-                if "error" in message:
-                    answer.set_exception(PageError(message["error"]))
-                else:
-                    answer.set_result(message["result"])
-        for answer in self._pending.values():
-            if not answer.done():
-                answer.set_exception(PageError("the driver has ended"))
+        return await self._driver.command(do, **arguments)
 
 
 @pytest.fixture(scope="session")
@@ -316,38 +259,16 @@ def _npm(*arguments: str) -> None:
 
 
 @asynccontextmanager
-async def started_browser(program: str, driver: str) -> AsyncIterator[Browser]:
-    """A browser with fake devices, and the driver that speaks for it."""
-    process = await asyncio.create_subprocess_exec(
-        "node",
-        driver,
-        program,
-        str(HERE),
-        cwd=HERE,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=STREAM_LIMIT,
-    )
-    browser = Browser(process)
-    try:
-        await browser.started()
-        yield browser
-    finally:
-        await browser.stop()
+async def started_browser() -> AsyncIterator[Browser]:
+    """Chromium with fake devices, whose pages have the client. The bundle must be there."""
+    async with Driver.started(HERE / "driver.mjs", str(HERE)) as driver:
+        yield Browser(driver)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def _chromium(bundle: None) -> AsyncIterator[Browser]:
-    async with started_browser(chromium(), "driver.mjs") as browser:
+    async with started_browser() as browser:
         yield browser
-
-
-def chromium() -> str:
-    """Where Chromium is."""
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    assert program is not None, f"Chromium is not installed (looked for {', '.join(CHROMIUM)})"
-    return program
 
 
 @pytest_asyncio.fixture(loop_scope="session")

@@ -1,22 +1,18 @@
-// Drives Chromium for the Python tests. One JSON object a line: commands on stdin, answers and events on stdout.
+// Drives Chromium for the Python tests (driving.mjs says how the two talk).
 //
 //   {"id":1,"do":"open","page":"ann"}                    a new page, alone in its browser context
 //   {"id":2,"do":"call","page":"ann","name":"join","args":{…}}   window.party.join({…}) in that page
 //   {"id":3,"do":"offline","page":"ann","value":true}    its network gone, or back
 //   {"id":4,"do":"close","page":"ann"}                   its tab closed; "crash": its process killed
 //
-// Answers: {"id":1,"result":…} or {"id":1,"error":"…"}. Events: {"event":"blocked"|"console"|"pageerror",…}.
-// When stdin ends, everything ends: this process cannot outlive the one that started it.
+// Events: {"event":"blocked"|"console"|"pageerror",…}.
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
-import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { launch, obey, say } from "./driving.mjs";
 
 const [executablePath, folder] = process.argv.slice(2);
 const files = { "/": ["index.html", "text/html"], "/page.bundle.js": ["build/page.bundle.js", "text/javascript"] };
 const loopback = new Set(["localhost", "127.0.0.1", "[::1]"]);
-
-const say = (message) => process.stdout.write(JSON.stringify(message) + "\n");
 
 const web = createServer(async (request, response) => {
   const [file, type] = files[request.url] ?? [];
@@ -26,25 +22,7 @@ const web = createServer(async (request, response) => {
 await new Promise((listening) => web.listen(0, "127.0.0.1", listening));
 const address = `http://localhost:${web.address().port}/`;
 
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-    // No name but localhost can be looked up, so nothing outside can be reached, whoever tries.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-  ],
-});
-
+const browser = await launch(executablePath);
 const pages = new Map();
 
 const commands = {
@@ -78,24 +56,4 @@ const commands = {
   },
 };
 
-async function obey(line) {
-  const command = JSON.parse(line);
-  try {
-    const result = await commands[command.do](command);
-    say({ id: command.id, result: result ?? null });
-  } catch (error) {
-    say({ id: command.id, error: String(error.message ?? error) });
-  }
-}
-
-async function end() {
-  await browser.close();
-  process.exit(0);
-}
-
-process.on("SIGTERM", end);
-browser.on("disconnected", () => process.exit(1));
-const lines = createInterface({ input: process.stdin });
-lines.on("line", obey);
-lines.on("close", end);
-say({ event: "ready" });
+obey(browser, commands);

@@ -11,10 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import itertools
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -32,12 +29,11 @@ from callboard.demo.stage import RunningServer, Stage, role
 from callboard.media.addresses import host_addresses
 from callboard.meeting import link
 from callboard.testing.coturn import Coturn, running_coturn
+from callboard.testing.driver import Driver
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 ARTEFACTS = ROOT / "build" / "meeting"  # git-ignored
-CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
-STREAM_LIMIT = 16 * 1024 * 1024  # bytes of one line of the driver
 SECRET = "whsec_" + base64.b64encode(b"the meeting tests' endpoint secret").decode()
 
 Look = dict[str, Any]
@@ -78,10 +74,6 @@ class Meeting:
         """The event arrives at the backend."""
         inbox = self.stage.inbox
         await inbox.until(lambda: inbox.has(kind, **attributes), deadline, f"{kind} {attributes}")
-
-
-class PageFailed(Exception):  # noqa: N818 - it is what happened
-    """A command failed in the page; the message is the page's."""
 
 
 class Someone:
@@ -153,31 +145,26 @@ class Someone:
 
 
 class People:
-    """The driver process. Everything that it tells unasked is kept."""
+    """Who sit in front of pages, in one Chromium."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
-        self._ids = itertools.count(1)
-        self._pending: dict[int, asyncio.Future[Any]] = {}
-        self._ready = asyncio.Event()
-        self._events: list[dict[str, Any]] = []
-        self._reading = asyncio.create_task(self._read(), name="prebuilt-driver")
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
 
     def console(self, page: str, *kinds: str) -> list[str]:
         """What was written to the page's console, all of it or these kinds."""
-        told = [one for one in self._events if one["event"] == "console" and one["page"] == page]
+        told = [one for one in self._driver.told("console") if one["page"] == page]
         return [f"{one['kind']}: {one['text']}" for one in told if not kinds or one["kind"] in kinds]
 
     @property
     def errors(self) -> list[str]:
         """Errors in any console, and exceptions that nobody caught."""
-        told = [one for one in self._events if one["event"] == "console" and one["kind"] == "error"]
-        return [one["text"] for one in [*told, *(one for one in self._events if one["event"] == "pageerror")]]
+        told = [one for one in self._driver.told("console") if one["kind"] == "error"]
+        return [one["text"] for one in [*told, *self._driver.told("pageerror")]]
 
     @property
     def asked(self) -> set[str]:
         """Whom the pages have sent requests to: hosts with their ports."""
-        urls = (urlsplit(one["url"]) for one in self._events if one["event"] == "request")
+        urls = (urlsplit(one["url"]) for one in self._driver.told("request"))
         return {url.netloc for url in urls if url.scheme not in {"data", "blob"}}
 
     async def open(self, name: str, url: str) -> Someone:
@@ -186,51 +173,8 @@ class People:
         return Someone(self, name)
 
     async def command(self, do: str, **arguments: Any) -> Any:
-        """Send a command and return its result. Raises `PageFailed`, `TimeoutError`."""
-        number = next(self._ids)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._pending[number] = answer
-        assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(json.dumps({"id": number, "do": do, **arguments}).encode() + b"\n")
-            async with asyncio.timeout(60):
-                await self._process.stdin.drain()
-                return await answer
-        finally:
-            del self._pending[number]
-
-    async def started(self) -> None:
-        """Return when Chromium runs."""
-        async with asyncio.timeout(60):
-            await self._ready.wait()
-
-    async def stop(self) -> None:
-        """End Chromium and Node: by closing stdin, and if that does not do, by killing."""
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            await asyncio.wait_for(self._process.wait(), 15)
-        except TimeoutError:
-            self._process.kill()
-            await self._process.wait()
-        await self._reading
-
-    async def _read(self) -> None:
-        assert self._process.stdout is not None
-        async for line in self._process.stdout:
-            message = json.loads(line)
-            if "event" in message:
-                self._events.append(message)
-                if message["event"] == "ready":
-                    self._ready.set()
-            elif (answer := self._pending.get(message["id"])) is not None and not answer.done():
-                if "error" in message:
-                    answer.set_exception(PageFailed(message["error"]))
-                else:
-                    answer.set_result(message["result"])
-        for answer in self._pending.values():
-            if not answer.done():
-                answer.set_exception(PageFailed("the driver has ended"))
+        """Send a command and return its result. Raises `PageError`, `TimeoutError`."""
+        return await self._driver.command(do, **arguments)
 
 
 @pytest.fixture(scope="session")
@@ -261,25 +205,8 @@ async def opened(folder: Path, settings: Mapping[str, str]) -> AsyncIterator[Mee
 @asynccontextmanager
 async def chromium(*flags: str) -> AsyncIterator[People]:
     """Chromium with fake devices and these flags."""
-    program = next(filter(None, map(shutil.which, CHROMIUM)), None)
-    assert program is not None, f"Chromium is not installed (looked for {', '.join(CHROMIUM)})"
-    process = await asyncio.create_subprocess_exec(
-        "node",
-        "driver.mjs",
-        program,
-        *flags,
-        cwd=HERE,
-        env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=STREAM_LIMIT,
-    )
-    people = People(process)
-    try:
-        await people.started()
-        yield people
-    finally:
-        await people.stop()
+    async with Driver.started(HERE / "driver.mjs", *flags) as driver:
+        yield People(driver)
 
 
 @pytest.fixture

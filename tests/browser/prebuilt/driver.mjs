@@ -1,5 +1,5 @@
-// Drives Chromium for the tests of the meeting page. One JSON object a line: commands on stdin, answers and events on
-// stdout, as in ../driver.mjs; but here a page is used as a person does, by its buttons.
+// Drives Chromium for the tests of the meeting page (../driving.mjs says how the two talk). As ../driver.mjs does; but here
+// a page is used as a person does, by its buttons.
 //
 //   {"id":1,"do":"open","page":"ann","url":"http://…"}           a new page, alone in its browser context
 //   {"id":2,"do":"click","page":"ann","selector":"…"}            waits until it can be clicked
@@ -12,35 +12,12 @@
 //
 // Events: {"event":"request",…} for everything that a page asks of anybody; what its policy has blocked before is an
 // error in its "console"; "pageerror".
-// When stdin ends, everything ends: this process cannot outlive the one that started it.
-import { createInterface } from "node:readline";
-import { chromium } from "playwright-core";
+import { launch, obey, say } from "../driving.mjs";
 
 const [executablePath, ...flags] = process.argv.slice(2);
 const WAIT = 30_000; // ms
 
-const say = (message) => process.stdout.write(JSON.stringify(message) + "\n");
-
-const browser = await chromium.launch({
-  executablePath,
-  headless: true,
-  args: [
-    "--no-sandbox",
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-    "--autoplay-policy=no-user-gesture-required",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-    ...flags,
-    // No name but localhost can be looked up, so nothing outside can be reached, whoever tries.
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1",
-  ],
-});
-
+const browser = await launch(executablePath, flags);
 const pages = new Map();
 
 /** In the page: what somebody sees who looks at it. */
@@ -95,24 +72,4 @@ const commands = {
   },
 };
 
-async function obey(line) {
-  const command = JSON.parse(line);
-  try {
-    const result = await commands[command.do](command);
-    say({ id: command.id, result: result ?? null });
-  } catch (error) {
-    say({ id: command.id, error: String(error.message ?? error) });
-  }
-}
-
-async function end() {
-  await browser.close();
-  process.exit(0);
-}
-
-process.on("SIGTERM", end);
-browser.on("disconnected", () => process.exit(1));
-const lines = createInterface({ input: process.stdin });
-lines.on("line", obey);
-lines.on("close", end);
-say({ event: "ready" });
+obey(browser, commands);
