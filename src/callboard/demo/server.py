@@ -12,7 +12,6 @@ import ctypes
 import os
 import secrets
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,21 +20,15 @@ from callboard.auth.tokens import Tokens
 from callboard.clock import RandomIds, SystemClock
 from callboard.demo.http import HttpError, request_json
 from callboard.rooms.models import Workspace
+from callboard.testing.ports import free_port
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 PR_SET_PDEATHSIG = 1
 
 
 class ServerFailed(Exception):  # noqa: N818 - it is what happened; the message carries the end of its log
     """The server did not start."""
-
-
-def free_port() -> int:
-    """A TCP port of loopback that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def die_with_parent() -> None:

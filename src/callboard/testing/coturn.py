@@ -8,14 +8,15 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-DEADLINE = 20.0
+from callboard.testing.ports import free_port
+
+DEADLINE = 60.0
 
 
 class CoturnMissing(Exception):  # noqa: N818 - it is what is the case
@@ -47,7 +48,7 @@ async def running_coturn(folder: Path, secret: str, relay_ip: str = "127.0.0.1")
     program = shutil.which("turnserver")
     if program is None:
         raise CoturnMissing("coturn is not installed (Debian: apt-get install coturn)")
-    found = Coturn(_free_port(), secret, folder / "coturn.log")
+    found = Coturn(free_port(), secret, folder / "coturn.log")
     with found.log.open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             program,
@@ -76,14 +77,6 @@ async def running_coturn(folder: Path, secret: str, relay_ip: str = "127.0.0.1")
     finally:
         process.kill()
         await process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as tcp, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
-        tcp.bind(("127.0.0.1", 0))
-        port = int(tcp.getsockname()[1])
-        udp.bind(("127.0.0.1", port))
-        return port
 
 
 async def _answers(port: int) -> None:

@@ -14,11 +14,12 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from pathlib import Path
+
+from callboard.testing.ports import free_port
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -37,7 +38,7 @@ class PostgresqlCluster:
         self._account = pwd.getpwnam("postgres") if os.getuid() == 0 else pwd.getpwuid(os.getuid())
         self._password = secrets.token_hex(16)
         self._folder = Path(tempfile.mkdtemp(prefix="callboard-postgresql-"))
-        self._port = _free_port()
+        self._port = free_port()
         self._server: subprocess.Popen[bytes] | None = None
         self._databases = 0
 
@@ -138,12 +139,6 @@ def _server_programs() -> Path:
     if found is None:
         raise RuntimeError("these tests need PostgreSQL's server programs (initdb, postgres); or: -m 'not postgresql'")
     return Path(found).resolve().parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _die_with_parent() -> None:

@@ -17,6 +17,7 @@ from types import TracebackType
 
 import httptools
 
+from callboard.testing.ports import free_port
 from callboard.webhooks.signing import InvalidSignature, verify
 
 
@@ -109,10 +110,10 @@ class Receiver:
         return f"{'https' if self._tls else 'http'}://localhost:{self.port}/hook"
 
     async def start(self) -> None:
-        """Listen; on the same port again after `stop`."""
+        """Listen; on the same port again after `stop`, which nobody can have taken meanwhile."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: _Conversation(self), "127.0.0.1", self.port, ssl=self._tls, reuse_address=True
+            lambda: _Conversation(self), "127.0.0.1", self.port or free_port(), ssl=self._tls, reuse_address=True
         )
         self.port = self._server.sockets[0].getsockname()[1]
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -26,6 +25,7 @@ from obstore.store import S3Store
 
 from callboard.storage import Destination
 from callboard.storage.destination import connect
+from callboard.testing.ports import free_port
 
 KEY, SECRET = "callboard-key", "callboard-secret-0123"
 
@@ -121,9 +121,3 @@ class S3Server:
         with suppress(URLError, OSError), urlopen(f"{self.endpoint}/minio/health/live", timeout=5) as answer:
             return bool(answer.status == 200)
         return False
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port

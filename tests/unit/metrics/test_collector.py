@@ -14,7 +14,6 @@ from prometheus_client.parser import text_string_to_metric_families
 from callboard.clock import SystemClock
 from callboard.database import Database, Put, Unit
 from callboard.database.tables import JOB
-from callboard.demo.server import free_port
 from callboard.jobs import Kind, Result, Run
 from callboard.metrics.collector import Collector
 from callboard.metrics.listener import MOST_HEAD, serving
@@ -25,6 +24,7 @@ from callboard.recording.capture.meter import CaptureCounters, CapturedNow
 from callboard.recording.making import Made
 from callboard.testing.deliveries import House, eventually, house
 from callboard.testing.jobs import Task, Workshop
+from callboard.testing.ports import free_port
 from callboard.testing.receiver import Receiver, status
 from callboard.webhooks.endpoint import EndpointRequest
 

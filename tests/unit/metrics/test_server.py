@@ -7,7 +7,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from callboard.demo.server import ServerProcess, free_port
+from callboard.demo.server import ServerProcess
+from callboard.testing.ports import free_port
 
 
 def scraped(url: str, token: str = "") -> set[str]:

@@ -13,9 +13,10 @@ import pytest
 
 from callboard.clock import RandomIds
 from callboard.config import ConfigError, load
-from callboard.demo.server import die_with_parent, free_port
+from callboard.demo.server import die_with_parent
 from callboard.metrics.settings import host_and_port
 from callboard.recording.capture.folder import open_folder
+from callboard.testing.ports import free_port
 
 
 async def run(arguments: list[str], settings: Mapping[str, str]) -> asyncio.subprocess.Process:
