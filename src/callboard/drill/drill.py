@@ -19,7 +19,7 @@ from callboard.database import open_database
 from callboard.drill.nursery import Nursery, Victim
 from callboard.drill.points import POINTS, SEEN_BY_RECEIVER
 from callboard.drill.verdict import RANDOM, Receipt, Round, Verdict, judged
-from callboard.drill.victim import CROWD, LEASE, WORKSPACE_SECRET, Orders
+from callboard.drill.victim import CROWD, LEASE, LEASE_OF_MANY, WORKSPACE_SECRET, Orders
 from callboard.ledger import Ledger
 from callboard.testing.receiver import FAILURE, OK, Answer, Delivery, Receiver
 from callboard.webhooks.room_hooks import rooms_endpoint
@@ -27,7 +27,7 @@ from callboard.webhooks.room_hooks import rooms_endpoint
 OWN = "/own"
 """Where the receiver gets what goes to rooms' own webhooks."""
 VICTIM = "callboard.drill.victim"
-LIFE_SECONDS = 30.0
+LIFE_SECONDS = 120.0
 """A life that did not come to its end by then is a fault of the drill."""
 MOST_COUNT = 3
 MOST_SECONDS = 0.25
@@ -82,6 +82,7 @@ class _Drill:
         self._left = 0
         self._round = 0
         self._alone = True
+        self._lease = LEASE
         self.receipts: list[Receipt] = []
 
     async def one_by_one(self, rounds: list[Round], progress: Progress) -> None:
@@ -106,12 +107,13 @@ class _Drill:
                 await self._ended(recovery, one)
 
     async def together(self, rounds: list[Round], nodes: int, progress: Progress) -> None:
+        self._lease = LEASE_OF_MANY
         first = await self._start(rooms=0)  # which creates the endpoint, once
         await first.ended(LIFE_SECONDS)
         victims = [await self._start(rooms=CROWD) for _ in range(nodes)]
         for self._round, one in enumerate(rounds):
             progress(self._round, one)
-            await asyncio.sleep(LEASE * (0.5 + 2 * self._source.random()))
+            await asyncio.sleep(self._lease * (0.25 + 1.5 * self._source.random()))
             chosen = self._source.randrange(nodes)
             victims[chosen].send(signal.SIGKILL)
             await self._ended(victims[chosen], one)
@@ -175,6 +177,7 @@ class _Drill:
                 rooms=rooms,
                 point=point,
                 count=count,
+                lease=self._lease,
             )
         )
 

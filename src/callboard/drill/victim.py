@@ -42,6 +42,9 @@ CROWD = 8
 """Rooms in which something happens at the same time, and connections."""
 LEASE = 0.5
 """Seconds after which a dead node's shards are taken over: ten times shorter than usual, so that more can be killed."""
+LEASE_OF_MANY = 1.5
+"""The same, of several nodes at a time. One that gets no processor for so long is taken for dead, and repeats what it
+had under way as a dead one would, though nobody killed it: that is not what is counted."""
 WORKSPACE_SECRET = "of the drill"  # noqa: S105 - guards nothing
 CHECKPOINT_SECONDS = 0.05
 """Twenty times more marks than usual, so that some are written before the end."""
@@ -49,15 +52,14 @@ CHECKPOINT_SECONDS = 0.05
 SETTINGS = Settings(
     retry=RetryPolicy(quick=(0.01,), tail_first=0.02, tail_most=0.1),
     health=HealthPolicy(probe_first=0.02, probe_most=0.05),
-    sender=SenderSettings(connections=CROWD, timeout=5.0),
-    lease=LEASE,
+    sender=SenderSettings(connections=CROWD, timeout=30.0),
 )
 
 
 class Orders(msgspec.Struct, frozen=True):
     """What one process does. `acknowledged` is the file for the ids; `rooms` 1: one event at a time, the next one when
     the attempt that delivered it is durable; 0: it delivers what there is. It ends on SIGTERM, in good order, or by the
-    fuse. Of the `streams` every second is of a room that has a webhook of its own, at `own_hook`.
+    fuse. `lease` is in seconds. Of the `streams` every second is of a room that has its own webhook, at `own_hook`.
     """
 
     database: str
@@ -70,6 +72,7 @@ class Orders(msgspec.Struct, frozen=True):
     streams: int = 12
     point: str = ""
     count: int = 0
+    lease: float = LEASE
 
 
 async def live(orders: Orders) -> None:
@@ -86,7 +89,7 @@ async def live(orders: Orders) -> None:
     if not endpoints.all():
         await endpoints.create(EndpointRequest(url=orders.hook, secrets=[orders.secret]))
     source = random.Random(orders.seed)  # noqa: S311 - which stream, no secret
-    dispatcher = Dispatcher(database, ledger, endpoints, clock, source, SETTINGS)
+    dispatcher = Dispatcher(database, ledger, endpoints, clock, source, replace(SETTINGS, lease=orders.lease))
     await dispatcher.start()
     ending = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, ending.set)

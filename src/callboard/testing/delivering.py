@@ -33,7 +33,7 @@ ROOMS = 8
 CONNECTIONS = 8
 SETTINGS = Settings(
     retry=RetryPolicy(quick=(0.01,), tail_first=0.02, tail_most=0.1),
-    sender=SenderSettings(connections=CONNECTIONS, timeout=5.0),
+    sender=SenderSettings(connections=CONNECTIONS, timeout=30.0),
 )
 
 

@@ -1,7 +1,7 @@
 """A process that does replays until it is killed: the other end of the crash tests of replays.
 
-`python -m callboard.testing.replaying DATABASE PER_SECOND`: starts a replay of all events to all endpoints, unless one
-runs, and ends when it has ended, after printing `ended STATUS COMPLETED FAILED`.
+`python -m callboard.testing.replaying DATABASE PER_SECOND`: starts a replay of all events to all endpoints, unless
+there is one, and ends when it has ended, after printing `ended STATUS COMPLETED FAILED`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ async def main(url: str, per_second: float) -> None:
     ledger = Ledger(database, account_id="a" * 24, app_id="b" * 24)
     endpoints = Endpoints(database, clock, ids, secrets.token_bytes)
     await endpoints.load()
-    client = Client(SenderSettings(timeout=5.0), system_context(), resolve)
+    client = Client(SenderSettings(timeout=30.0), system_context(), resolve)
     service = ReplayService(
         database,
         ledger,
@@ -48,7 +48,8 @@ async def main(url: str, per_second: float) -> None:
     )
     now = clock.now()
     wanted = Wanted(since=now - 3600 * NANOSECONDS, until=now + 1, status=Status.ALL)
-    view, _ = await service.desk.start(wanted, "all")
+    known = await service.desk.newest(now + NANOSECONDS, 1)  # it may have ended while this process came up
+    view = known[0] if known else (await service.desk.start(wanted, "all"))[0]
     await service.start()
     while not view.completed_at:
         await asyncio.sleep(0.02)
