@@ -28,10 +28,11 @@ async def test_messages_that_somebody_got_before_a_sigkill_are_in_the_chat_file(
         await ann.publish_audio_video()
         await asyncio.sleep(1.0)  # something to compose
         talking = asyncio.create_task(talk(ann))
-        await ben.wait_for(lambda: len(heard(ben)) >= ENOUGH, 20.0, "messages")
+        await ben.wait_for(lambda: len(heard(ben)) >= ENOUGH, 60.0, "messages")
         await stage.server.kill()
         talking.cancel()
         await asyncio.wait({talking})
+        await ben.wait_for(lambda: not ben.socket_up, 60.0, "the end of what was sent to Ben")
         got = heard(ben)
         await stage.server.start()
         told = await stage.told("recording.success", 60.0)

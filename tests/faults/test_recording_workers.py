@@ -28,7 +28,7 @@ async def started(folder: Path, settings: dict[str, str]) -> asyncio.subprocess.
         preexec_fn=die_with_parent,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert b"ready" in await process.stdout.readline()
     return process
 
@@ -51,7 +51,7 @@ async def test_another_worker_takes_over_what_a_killed_one_had(tmp_path: Path, p
         ann, sender = stage.peer("Ann", "host"), cast.publisher(1)
         await ann.join()
         tracks = await act(ann, sender)
-        await asyncio.sleep(2.0)
+        await sender.sends(2.0)
         os.kill(first.pid, signal.SIGSTOP)  # it takes no job any more, or holds those that it has
         await ann.leave()
         await stage.told("session.close.success")
@@ -69,7 +69,7 @@ async def test_another_worker_takes_over_what_a_killed_one_had(tmp_path: Path, p
         assert kinds.count("track.recording.success") == 2
         assert kinds.count("stream.recording.success") == 1
         second.terminate()
-        assert await asyncio.wait_for(second.wait(), 20) == 0
+        assert await asyncio.wait_for(second.wait(), 60) == 0
 
 
 async def test_a_worker_says_what_it_lacks(tmp_path: Path) -> None:
@@ -79,6 +79,6 @@ async def test_a_worker_says_what_it_lacks(tmp_path: Path) -> None:
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, said = await asyncio.wait_for(process.communicate(), 20)
+    _, said = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert b"SQLite database is for one process" in said

@@ -55,7 +55,8 @@ async def test_a_call_of_two_is_composed_with_its_chat_and_told_of(tmp_path: Pat
         gates = max(first.gates(), second.gates(), key=lambda gates: gates.skew_p95_ms)
         report = await asyncio.to_thread(verify_file, film, expected, gates)
         assert report.failures == [], as_text(report)
-        assert data["duration"] == int(report.duration.decoded)
+        # The last picture and the last packet of sound last on: what is decoded is a little longer than the session.
+        assert int(report.duration.decoded - 0.1) <= data["duration"] <= int(report.duration.decoded)
         head, *said = csv.reader(chat.read_text(encoding="utf-8").splitlines())
         assert ",".join(head) == "SenderPeerID,SenderName,SenderUserID,Roles,SentAt,Type,Message"
         assert [(line[0], line[1], line[3], line[5], line[6]) for line in said] == [

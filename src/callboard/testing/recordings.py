@@ -56,7 +56,7 @@ class Cast:
         """A publisher with this number."""
         return TruthPublisher(number, self.clock, self.epoch, width=width, height=height, rate=rate, codec=codec)
 
-    async def film(self, kind: str, within: float = 30.0, **attributes: str) -> Film:
+    async def film(self, kind: str, within: float = 60.0, **attributes: str) -> Film:
         """The recording of which such an event tells, downloaded."""
         told = await self.play.told(kind, within, **attributes)
         return await self.download(told)

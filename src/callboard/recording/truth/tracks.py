@@ -91,6 +91,20 @@ class TruthPublisher:
         usual = Gates()
         return Gates(skew_p95_ms=usual.skew_p95_ms + late, start_offset_error_ms=usual.start_offset_error_ms + late)
 
+    async def sends(self, seconds: float) -> None:
+        """Return when it has sent so many seconds more, of each medium that it has tracks of and has not muted.
+
+        On a busy machine that takes longer than these seconds. Raises `TimeoutError` when nobody sends them.
+        """
+        until, kinds = self.now() + seconds, {track.kind for track in self._tracks}
+        async with asyncio.timeout(seconds + _LATEST):
+            while any(self.sent_until(kind) < until for kind in kinds):  # noqa: ASYNC110 - many frames make one wait
+                await asyncio.sleep(0.02)
+
+    def sent_until(self, kind: str) -> float:
+        """The source time of the end of what was sent last of this kind, 0 if nothing was."""
+        return self._spans[kind][-1][1] if self._spans[kind] else 0.0
+
     async def cut(self) -> None:
         """Make nothing more; return when all that was made has been sent and the last of it has lasted its time.
 
