@@ -134,9 +134,10 @@ async def test_a_worker_killed_in_every_step_repeats_no_finished_one_and_tells_o
     session_id = await studio.captured(TWO)
     made: dict[str, tuple[int, int]] = {}
     for step in range(6):
-        child = subprocess.Popen([sys.executable, "-m", "callboard.testing.studio", str(tmp_path)], env=os.environ)
+        command = [sys.executable, "-m", "callboard.testing.studio", str(tmp_path), "1.0"]
+        child = subprocess.Popen(command, env=os.environ)
         try:
-            async with asyncio.timeout(30.0):
+            async with asyncio.timeout(60.0):
                 while not await told_or_reached(studio, session_id, step, tmp_path):
                     await asyncio.sleep(0.01)
         finally:

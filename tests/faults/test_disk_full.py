@@ -68,7 +68,7 @@ async def test_a_disk_that_is_full_in_any_step_costs_time_and_nothing_else(
         if step not in filled and len(filled) == len(met):  # one after the other
             disk = disks[step == "upload"]
             filled[step] = (job.id, disk)
-            await asyncio.to_thread(disk.fill)
+            await asyncio.to_thread(disk.stay_full)
 
     def written(put: Put) -> None:
         job = job_of(put.row)
@@ -85,7 +85,7 @@ async def test_a_disk_that_is_full_in_any_step_costs_time_and_nothing_else(
     session_id = await studio.captured([(1, "video", 0.0, 2.5), (1, "audio", 0.0, 2.5)], wanted=ALL)
     worker = studio.worker()
     await worker.start()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(100):
         while await studio.database.fetch("open_jobs"):
             await asyncio.sleep(0.05)
     await worker.stop()
@@ -107,7 +107,7 @@ async def test_a_disk_that_fills_up_while_janus_writes_costs_what_comes_after_an
         await ann.join()
         track = await ann.publish(sender.sound)
         await stage.told("track.recording.started.success", track_id=track)
-        await asyncio.sleep(3.0)
+        await sender.sends(4.0)  # two seconds are promised, one may be in Janus's hands yet
         await asyncio.to_thread(captures.fill)  # to the last byte: what Janus writes is refused
         await logged(stage.server.log_file, "is not captured any more")
         ben, other = stage.peer("Ben", "host"), cast.publisher(2)
@@ -120,7 +120,7 @@ async def test_a_disk_that_fills_up_while_janus_writes_costs_what_comes_after_an
         await cara.join()
         again = await cara.publish(third.sound)
         await stage.told("track.recording.started.success", track_id=again)
-        await asyncio.sleep(2.0)
+        await third.sends(2.0)
         for peer in (ann, ben, cara):
             await peer.leave()
         await stage.told("session.close.success")
@@ -135,6 +135,6 @@ async def test_a_disk_that_fills_up_while_janus_writes_costs_what_comes_after_an
 
 async def logged(file: Path, text: str) -> None:
     """Wait until the log says this."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while text not in await asyncio.to_thread(file.read_text):
             await asyncio.sleep(0.05)

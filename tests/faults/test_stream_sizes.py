@@ -34,7 +34,7 @@ async def test_a_stream_in_a_size_is_whole_in_sync_and_told_once_also_if_ffmpeg_
     session_id = await studio.captured(both, wanted=SIZED, sizes=((320, 180), (180, 320)))  # type: ignore[arg-type]
     worker = studio.worker()
     await worker.start()
-    await asyncio.wait_for(kill_ffmpegs(tmp_path, most=kills), 30.0)
+    await asyncio.wait_for(kill_ffmpegs(tmp_path, most=kills), 60.0)
     told = await studio.until_told(session_id)
     await worker.stop()
     assert [event.type for event in await studio.ledger.read_stream(session_id, 0, 100)] == ["stream.recording.success"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,6 +25,8 @@ class SmallDisk:
     def __init__(self, path: Path, size: int) -> None:
         self.path = path
         self._size = size
+        self._ending = threading.Event()
+        self._filling: threading.Thread | None = None
 
     def __enter__(self) -> SmallDisk:
         self.path.mkdir(parents=True)
@@ -34,6 +37,7 @@ class SmallDisk:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end_filling()
         command = ("umount", "-l", str(self.path))
         subprocess.run(command, check=True)  # noqa: S603 - the command is ours
 
@@ -43,8 +47,16 @@ class SmallDisk:
             while (more := self.free - left) > 0:
                 file.write(bytes(min(_BLOCK, more)))
 
+    def stay_full(self) -> None:
+        """Leave nothing free, and take what anybody gives back, until `clear`."""
+        self.fill()
+        self._ending.clear()
+        self._filling = threading.Thread(target=self._fill_again)
+        self._filling.start()
+
     def clear(self) -> None:
         """Give back what was filled."""
+        self._end_filling()
         self._filler.unlink(missing_ok=True)
 
     @property
@@ -52,6 +64,16 @@ class SmallDisk:
         """Bytes."""
         found = os.statvfs(self.path)
         return found.f_bavail * found.f_frsize
+
+    def _fill_again(self) -> None:
+        while not self._ending.wait(0.005):
+            self.fill()
+
+    def _end_filling(self) -> None:
+        if self._filling is not None:
+            self._ending.set()
+            self._filling.join()
+            self._filling = None
 
     @property
     def _filler(self) -> Path:

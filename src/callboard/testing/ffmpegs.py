@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from pathlib import Path
 
 
@@ -28,11 +29,28 @@ def ffmpegs_in(folder: Path) -> list[int]:
 
 
 async def kill_ffmpegs(folder: Path, most: int = 1_000) -> None:
-    """Kill (SIGKILL) each FFmpeg that begins to work there, until so many were killed."""
+    """Kill (SIGKILL) each FFmpeg that begins to work there, until so many were killed. One that has ended meanwhile by
+    itself does not count."""
     killed: set[int] = set()
     while len(killed) < most:
         for pid in ffmpegs_in(folder):
-            if pid not in killed:
+            if pid not in killed and _killed(pid):
                 killed.add(pid)
-                os.kill(pid, signal.SIGKILL)
         await asyncio.sleep(0.005)
+
+
+def _killed(pid: int) -> bool:
+    """Kill it in the midst of its work; whether it was."""
+    try:
+        os.kill(pid, signal.SIGSTOP)
+        while (state := _state(pid)) not in "TZX":
+            time.sleep(0.001)
+        os.kill(pid, signal.SIGKILL)
+    except (ProcessLookupError, FileNotFoundError):
+        return False
+    return state == "T"
+
+
+def _state(pid: int) -> str:
+    """proc_pid_stat(5): T is stopped, Z has ended."""
+    return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]

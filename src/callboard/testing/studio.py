@@ -1,6 +1,6 @@
 """Sessions that were captured, made by hand, and all that makes recordings of them: without Janus, without a server.
 
-Owns: `Studio`, marked capture files, and a worker as a program: `python -m callboard.testing.studio FOLDER`.
+Owns: `Studio`, marked capture files, and a worker as a program: `python -m callboard.testing.studio FOLDER [LEASE]`.
 
 Always holds: what a studio leaves in its folder another one, in whatever process, finds there.
 """
@@ -54,7 +54,8 @@ OPENED_AT = (time.time_ns() // NANOSECONDS - 600) * NANOSECONDS
 """When all sessions open: a little while ago, for captures of old sessions are not kept."""
 SMALL = Look(width=320, height=240, rate=10, chunk=2)
 IMPATIENT = CompositeSettings(look=SMALL, tries=2, most_delay=0.1)
-LEASE = 1.0
+LEASE = 30.0
+"""Seconds. Longer than a busy machine keeps a worker waiting: nobody else takes its job as long as it lives."""
 COMPOSED = Wanted(composite=True, presign_seconds=600)
 SIZES = ((160, 120),)
 _FRAMES = 10
@@ -272,14 +273,15 @@ def sounds(who: int, start: float, end: float) -> Iterator[Sent]:
         yield Sent(20.0 * n, n, SAMPLES * n, packet)
 
 
-async def work(folder: Path) -> None:
+async def work(folder: Path, lease: float = LEASE) -> None:
     """Do the jobs that are there, for ever; says so once it waits for them."""
     studio = await Studio.open(folder)
-    await studio.worker(studio.ids.uuid()).start()
+    settings = WorkerSettings(cores=4.0, lease=lease, poll=0.1)
+    await studio.worker(studio.ids.uuid(), settings=settings).start()
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     await asyncio.get_running_loop().create_future()
 
 
 if __name__ == "__main__":
-    asyncio.run(work(Path(sys.argv[1])))
+    asyncio.run(work(Path(sys.argv[1]), *map(float, sys.argv[2:])))
