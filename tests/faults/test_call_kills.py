@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from callboard.testing.play import Play, play
+from callboard.testing.play import play
 
 pytestmark = [pytest.mark.faults, pytest.mark.media]
 
@@ -23,12 +23,6 @@ def janus_of(server_pid: int) -> int:
     raise LookupError(f"no janus among {children}")
 
 
-async def back(stage: Play, *peers: object) -> None:
-    """Every peer finds its way back to a server that was started again, as the client does."""
-    for peer in peers:
-        await peer.reconnect()  # type: ignore[attr-defined]
-
-
 async def test_janus_is_killed_in_a_call_and_the_call_goes_on_and_nobody_has_left(tmp_path: Path) -> None:
     async with play(tmp_path) as stage:
         ann, ben = stage.peer("Ann", "host"), stage.peer("Ben")
@@ -38,7 +32,7 @@ async def test_janus_is_killed_in_a_call_and_the_call_goes_on_and_nobody_has_lef
         await ben.publish_audio_video()
         await stage.frames(ann, ben)
         os.kill(janus_of(stage.server.pid), signal.SIGKILL)
-        await ann.wait_for(lambda: ann.seen("node-info"), 20.0, "Ann was named the new node")
+        await ann.wait_for(lambda: ann.seen("node-info"), 60.0, "Ann was named the new node")
         await stage.frames(ann, ben)
         await stage.frames(ben, ann)
         assert stage.never_told("peer.leave.success")
@@ -51,7 +45,7 @@ async def test_janus_is_killed_in_a_call_and_the_call_goes_on_and_nobody_has_lef
 async def test_the_server_is_killed_in_a_call_who_comes_back_stays_and_who_does_not_was_removed_by_the_server(
     tmp_path: Path,
 ) -> None:
-    async with play(tmp_path, grace=6.0) as stage:
+    async with play(tmp_path, grace=8.0) as stage:
         ann, ben, cleo = stage.peer("Ann", "host"), stage.peer("Ben"), stage.peer("Cleo")
         for peer in (ann, ben, cleo):
             await peer.join()
@@ -61,8 +55,7 @@ async def test_the_server_is_killed_in_a_call_who_comes_back_stays_and_who_does_
         await stage.server.kill()
         await cleo.vanish()
         await stage.server.start()
-        await ann.reconnect()
-        await ben.reconnect()
+        await asyncio.gather(ann.reconnect(), ben.reconnect())  # within the grace time, both
         await stage.frames(ann, ben)
         await stage.frames(ben, ann)
         left = await stage.told("peer.leave.success", user_name="Cleo")

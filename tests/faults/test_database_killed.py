@@ -11,6 +11,7 @@ import random
 import signal
 import sys
 
+import asyncpg
 import pytest
 
 from callboard.database import Database, Row, Unit, open_database
@@ -28,6 +29,8 @@ async def test_what_was_acknowledged_survives_and_nothing_is_half_written(databa
     moments = random.Random()
     for number in range(ROUNDS):
         acknowledged |= await run_and_kill(database_url, f"round{number}", after=moments.randint(1, 600))
+        if database_url.startswith("postgresql"):
+            await left_alone(database_url)
         database = open_database(database_url)
         await database.open()
         await check(database, acknowledged)
@@ -53,6 +56,18 @@ async def run_and_kill(url: str, name: str, *, after: int) -> set[str]:
     assert child.returncode == -signal.SIGKILL
     # A line without its end was cut off by the kill: what it was going to say is not known.
     return {line.decode().strip() for line in lines if line.endswith(b"\n")}
+
+
+async def left_alone(url: str) -> None:
+    """PostgreSQL ends what a client has sent, also when that one is dead: wait until nobody is connected any more."""
+    connection = await asyncpg.connect(url)
+    others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    try:
+        async with asyncio.timeout(60):
+            while await connection.fetchval(others + " AND backend_type = 'client backend'"):
+                await asyncio.sleep(0.01)
+    finally:
+        await connection.close()
 
 
 async def check(database: Database, acknowledged: set[str]) -> None:

@@ -24,7 +24,7 @@ from callboard.media import (
 from callboard.media import engine as engine_module
 from callboard.media.testing import DirectPeer, running_engine
 
-pytestmark = [pytest.mark.faults, pytest.mark.media, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.faults, pytest.mark.media, pytest.mark.timeout(120)]
 
 
 class Watcher:
@@ -55,6 +55,14 @@ async def within(seconds: float, event: asyncio.Event) -> None:
         await event.wait()
 
 
+async def no_handle_left(engine: MediaEngine) -> None:
+    """Wait until Janus has forgotten what is being detached; our control handle stays."""
+    async with asyncio.timeout(30):
+        while await engine.handles() > 1:
+            await asyncio.sleep(0.05)
+    assert await engine.handles() == 1
+
+
 async def call(engine: MediaEngine, first: str, second: str) -> tuple[DirectPeer, DirectPeer]:
     """Two peers, the first of which sees the second."""
     anna, ben = DirectPeer(engine, "room", first), DirectPeer(engine, "room", second)
@@ -71,13 +79,13 @@ async def test_a_killed_janus_is_replaced_and_peers_can_come_back() -> None:
         watcher, node = Watcher(engine), engine.node_id
         anna, ben = await call(engine, "anna", "ben")
         os.kill(janus_pid(engine), signal.SIGKILL)
-        await within(5, watcher.lost)
+        await within(30, watcher.lost)
         assert "killed by SIGKILL" in watcher.told[0]
         with pytest.raises(MediaLost, match="engine was lost"):
             anna.media.want([])
         with pytest.raises(MediaLost):
             await ben.media.publish("v=0", [])
-        await within(10, watcher.restored)
+        await within(30, watcher.restored)
         assert engine.node_id != node
         assert watcher.told[1:] == [f"restored: {engine.node_id}"]
 
@@ -92,7 +100,7 @@ async def test_a_peer_may_be_opened_while_janus_restarts() -> None:
     async with running_engine() as engine:
         watcher = Watcher(engine)
         os.kill(janus_pid(engine), signal.SIGKILL)
-        await within(5, watcher.lost)
+        await within(30, watcher.lost)
         anna = DirectPeer(engine, "room", "anna")
         await anna.join()
         await anna.close()
@@ -106,20 +114,20 @@ async def test_a_call_that_is_being_made_when_janus_dies_fails_with_an_error() -
         await asyncio.sleep(0.01)
         os.kill(janus_pid(engine), signal.SIGKILL)
         results = await asyncio.gather(*joining, return_exceptions=True)
-        await within(10, watcher.restored)
+        await within(30, watcher.restored)
         assert all(isinstance(result, MediaError | None) for result in results), results
         await asyncio.gather(*(peer.close() for peer in peers))
-        assert await engine.handles() == 1
+        await no_handle_left(engine)
 
 
 async def test_a_janus_that_hangs_is_replaced() -> None:
-    settings = MediaSettings(request_deadline=0.5, health_interval=0.2)
+    settings = MediaSettings(request_deadline=2.0, health_interval=0.2)  # a busy one takes a second to answer
     async with running_engine(settings) as engine:
         watcher, pid = Watcher(engine), janus_pid(engine)
         anna = DirectPeer(engine, "room", "anna")
         await anna.join()
         os.kill(pid, signal.SIGSTOP)
-        await within(15, watcher.restored)
+        await within(60, watcher.restored)
         assert "stopped answering" in watcher.told[0]
         assert janus_pid(engine) != pid
         with pytest.raises(ProcessLookupError):
@@ -145,7 +153,7 @@ async def test_when_only_the_control_connection_drops_the_call_goes_on() -> None
         assert (watcher.told, engine.node_id, janus_pid(engine)) == ([], node, pid)
         assert not any("down" in report for report in (*anna.reports, *ben.reports))
         await asyncio.gather(*(peer.close() for peer in (anna, ben, carl)))
-        assert await engine.handles() == 1
+        await no_handle_left(engine)
 
 
 async def test_a_janus_that_will_not_start_gives_the_end_of_its_log(tmp_path: Path) -> None:
@@ -179,13 +187,13 @@ async def test_one_that_does_not_come_back_at_once_is_tried_again(tmp_path: Path
         watcher = Watcher(engine)
         broken.touch()
         os.kill(janus_pid(engine), signal.SIGKILL)
-        await within(5, watcher.lost)
-        async with asyncio.timeout(10):
+        await within(30, watcher.lost)
+        async with asyncio.timeout(30):
             while engine.counters.failed_restarts < 3:
                 await asyncio.sleep(0.02)
         assert not engine.running
         broken.unlink()
-        await within(10, watcher.restored)
+        await within(30, watcher.restored)
         anna = DirectPeer(engine, "room", "anna")
         await anna.join()
         await anna.close()
@@ -196,7 +204,7 @@ async def test_an_engine_can_be_stopped_while_it_restarts(tmp_path: Path) -> Non
     async with running_engine(settings) as engine:
         watcher = Watcher(engine)
         os.kill(janus_pid(engine), signal.SIGKILL)
-        await within(5, watcher.lost)
+        await within(30, watcher.lost)
     assert list((tmp_path / "m").iterdir()) == []
 
 
@@ -229,8 +237,11 @@ def test_janus_dies_with_us() -> None:
         pid = int(process.stdout.readline())
         assert Path(f"/proc/{pid}/comm").read_text().strip() == "janus"
         process.send_signal(signal.SIGKILL)
-    for _ in range(500):
-        if not Path(f"/proc/{pid}").exists() or "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+    for _ in range(3000):
+        try:
+            if "Z" in Path(f"/proc/{pid}/stat").read_text().split()[2]:
+                return
+        except (FileNotFoundError, ProcessLookupError):
             return
         signal.sigtimedwait([], 0.01)
     raise AssertionError("janus outlived us")

@@ -29,6 +29,8 @@ pytestmark = [pytest.mark.media, pytest.mark.timeout(180)]
 SECONDS = float(os.environ.get("CALLBOARD_FUZZ_SECONDS", "10"))
 SEED = int(os.environ.get("CALLBOARD_FUZZ_SEED", "20261128"))
 ATTACKERS = 4
+ENOUGH = 13 * SECONDS
+"""Frames of each attacker, however slow the machine is."""
 MAX_FRAME = 262_144
 DEEP = "[" * 20_000
 ODD: tuple[Any, ...] = (
@@ -170,10 +172,11 @@ async def good_offer() -> str:
 
 
 async def attacker(stage: Play, attack: Attack, deadline: float, number: int) -> int:
-    """Connects, mostly joins, sends what it should not, and goes, again and again; how often."""
+    """Connects, mostly joins, sends what it should not, and goes, again and again, until the deadline, and until it was
+    `ENOUGH`; how often."""
     sent, chance = 0, attack.chance
     async with aiohttp.ClientSession() as http:
-        while time.monotonic() < deadline:
+        while time.monotonic() < deadline or sent < ENOUGH:
             token = stage.stage.tokens.mint_app_token(stage.stage.room_id, "guest", f"mallory-{number}")
             attack.names |= {"token": token, "me": f"mallory-{number}-{chance.getrandbits(40)}"}
             peer = chance.choice([attack.names["me"], attack.names["me"], attack.names["ann"], "\x00", "x" * 65])
@@ -231,7 +234,7 @@ async def test_frames_of_all_kinds_harm_neither_the_server_nor_others_in_the_roo
             for number in range(ATTACKERS)
         ]
         sent = await asyncio.gather(*(attacker(stage, one, deadline, n) for n, one in enumerate(attacks)))
-        assert sum(sent) > 50 * SECONDS, sent
+        assert min(sent) >= ENOUGH
 
         # Nobody of the call has noticed.
         assert (await stage.stage.rest.get("/readyz"))["status"] == "ok"

@@ -23,7 +23,7 @@ from callboard.testing.badlink import BadLink, usable
 
 pytestmark = [
     pytest.mark.media,
-    pytest.mark.timeout(90),
+    pytest.mark.timeout(180),
     pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium"),
 ]
 
@@ -116,7 +116,7 @@ class Browser:
         self._reports[session] = on_report
         await self.command("Runtime.enable", session)
         await self.command("Runtime.addBinding", session, name="report")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while not await self.run(session, "document.readyState == 'complete' && !!document.body.id"):
                 await asyncio.sleep(0.05)
         await self.run(session, SCRIPT + "true")
@@ -136,7 +136,7 @@ class Browser:
         self._waiting[number] = reply
         place = {"sessionId": session} if session else {}
         await self._socket.send(json.dumps({"id": number, "method": method, "params": params, **place}))
-        message = await asyncio.wait_for(reply, 20)
+        message = await asyncio.wait_for(reply, 60)
         assert "error" not in message, message
         result: dict[str, Any] = message["result"]
         return result
@@ -173,7 +173,7 @@ async def chromium() -> AsyncIterator[Browser]:
             stderr=asyncio.subprocess.PIPE,
         )
         assert process.stderr is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while b"DevTools listening on" not in (line := await process.stderr.readline()):
                 assert line, "chromium did not start"
         drain = asyncio.create_task(process.stderr.read())
@@ -259,7 +259,7 @@ class Page:
         """Wait until what the browser says of its connections satisfies `condition`."""
         state: dict[str, Any] = {}
         try:
-            async with asyncio.timeout(15):
+            async with asyncio.timeout(40):
                 while not condition(state := await self.state()):
                     await asyncio.sleep(0.1)
         except TimeoutError:
@@ -343,8 +343,7 @@ async def test_chromium_sends_sound_again_that_was_lost_though_it_did_not_offer_
         await ben.until(lambda s: s.get("sent audio", {}).get("packets", 0) > 20)
         with BadLink(PORTS) as link:
             link.lose_sent(10)
-            state = await ben.until(lambda s: s["sent audio"]["asked"] >= 5)
-        assert state["sent audio"]["again"] >= 5
+            await ben.until(lambda s: min(s["sent audio"]["asked"], s["sent audio"]["again"]) >= 5)
         await ben.media.close()
 
 

@@ -12,7 +12,7 @@ from callboard.media import MediaEngine, MediaError, MediaLost
 from callboard.media.sdp import parse
 from callboard.media.testing import DirectPeer, running_engine
 
-pytestmark = [pytest.mark.media, pytest.mark.timeout(60)]
+pytestmark = [pytest.mark.media, pytest.mark.timeout(120)]
 
 BLUE, GREEN, RED = 0, 1, 2
 
@@ -26,7 +26,7 @@ async def engine() -> AsyncIterator[MediaEngine]:
 
 async def settled_handles(engine: MediaEngine) -> int:
     """How many handles Janus has once what is being detached is gone; our control handle is one."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while (count := await engine.handles()) > 1:
             await asyncio.sleep(0.05)
     return count
@@ -42,7 +42,7 @@ async def test_two_peers_see_and_hear_each_other(engine: MediaEngine) -> None:
         ben.media.want([anna.subscription("audio"), anna.subscription("video")])
         for receiver, sender in ((anna, ben), (ben, anna)):
             await receiver.until_received(sender.subscription("audio"))
-            await receiver.until_received(sender.subscription("video"), 20)
+            await receiver.until_received(sender.subscription("video"))
         for receiver, sender, colour in ((anna, ben, RED), (ben, anna, BLUE)):
             pictures = receiver.pictures[receiver.mid_of(sender.subscription("video").track_id) or ""]
             assert {seen for seen, _ in pictures} == {colour}
@@ -93,7 +93,7 @@ async def test_who_comes_after_one_left_gets_the_sections_of_the_one_who_left(en
         await carl.join()
         await carl.publish("audio", "video")
         anna.media.want([carl.subscription("audio"), carl.subscription("video")])
-        await anna.until_received(carl.subscription("video"), 20)
+        await anna.until_received(carl.subscription("video"))
         after = anna.mid_of(carl.subscription("video").track_id)
         assert after == before
         assert len(parse(anna.offers[-1]).sections) == 3
@@ -134,7 +134,7 @@ async def test_a_peer_that_is_closed_and_opened_again_is_seen_again(engine: Medi
         await again.join()
         await again.publish("video")
         anna.media.want([again.subscription("video")])
-        await anna.until_received(again.subscription("video"), 20)
+        await anna.until_received(again.subscription("video"))
         assert again.media.node_id != first_node
         assert anna.pictures["0"][-1][0] == GREEN
     finally:
@@ -185,7 +185,7 @@ async def test_rooms_exist_at_janus_while_somebody_is_in_them(engine: MediaEngin
     await anna.close()
     assert await control.exists(name)
     await ben.close()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while await control.exists(name):
             await asyncio.sleep(0.02)
 
@@ -199,7 +199,7 @@ async def test_a_publisher_that_vanishes_is_reported_once_janus_confirms_it(engi
         anna.media.want([ben.subscription("video")])
         await anna.until_received(ben.subscription("video"))
         await ben.vanish()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while not any(report.startswith("media down") for report in ben.reports):
                 await asyncio.sleep(0.05)
         with pytest.raises(MediaLost):
@@ -217,12 +217,12 @@ async def test_a_peer_who_falls_silent_has_not_lost_its_connection(engine: Media
     try:
         await anna.join()
         await anna.publish("video")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             while (await engine.transport_state(anna.media)).publisher.received == 0:
                 await asyncio.sleep(0.05)
         anna.pause_video()
         watch = anna.media._publisher._watch
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while not watch.busy():
                 await asyncio.sleep(0.02)
             while watch.busy():

@@ -28,7 +28,7 @@ async def sent(peer: DirectPeer, track: Subscription) -> int:
 async def until_sent(peer: DirectPeer, track: Subscription, more: int = 20) -> None:
     """Janus sends the peer `more` packets of a track. (aiortc does not ask for a key picture when it needs one, so
     decoded frames say more about aiortc than about what is sent.)"""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         before = await sent(peer, track)
         while await sent(peer, track) < before + more:
             await asyncio.sleep(0.05)
@@ -47,13 +47,13 @@ async def test_a_bad_link_is_measured_pictures_are_held_back_and_given_back() ->
         assert ann.layers == []
         with BadLink(PORTS) as link:
             link.lose(60)
-            await ann.until(lambda: ann.layers, 20)
+            await ann.until(lambda: ann.layers)
             assert ann.layers == [LayerUpdate(video.track_id, "none", "high", subscriber_degraded=True)]
             assert min(ann.scores) <= 1
             assert engine.counters.links_degraded == 1
             link.mend()
-            await ann.until_received(audio, 25)
-            await ann.until(lambda: len(ann.layers) > 1, 20)
+            await ann.until_received(audio)
+            await ann.until(lambda: len(ann.layers) > 1)
         assert ann.layers[1:] == [LayerUpdate(video.track_id, "high", "high")]
         assert engine.counters.links_restored == 1
         await until_sent(ann, video)
@@ -69,10 +69,10 @@ async def test_a_captured_picture_begins_anew_after_a_time_without_network(tmp_p
         asked: asyncio.Queue[float] = asyncio.Queue()
         (sender,) = ben._publish.getSenders()
         on_key_wanted(sender, lambda: asked.put_nowait(time.monotonic()))
-        await asyncio.wait_for(asked.get(), 5)  # at its beginning
+        await asyncio.wait_for(asked.get(), 30)  # at its beginning
         with BadLink(PORTS) as link:
             link.cut()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 while not ben.media._publisher._watch.busy():  # Janus tells of two seconds without a packet
                     await asyncio.sleep(0.05)
             while not asked.empty():

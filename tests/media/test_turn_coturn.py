@@ -18,7 +18,7 @@ from callboard.testing.coturn import Collects, Coturn, running_coturn
 pytestmark = pytest.mark.media
 
 SECRET = "logen-south-logen-north"
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 @pytest.fixture

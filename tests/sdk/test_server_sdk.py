@@ -11,7 +11,7 @@ import pytest
 from callboard.events import timestamps
 from callboard.testing.play import Play, play
 
-pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.media, pytest.mark.timeout(240)]
 
 NOT_HERE = {
     ("liveStreams", "list"): (),
@@ -96,6 +96,7 @@ async def live(hms: Any, stage: Play) -> None:
     for peer in (ann, ben, cleo):
         await peer.join()
     await ann.publish_audio_video()
+    await stage.frames(ben, ann)  # there is something to be recorded
     active = await hms.call("activeRooms", "retrieve", room_id)
     assert set(active["session"]["peers"]) == {ann.peer_id, ben.peer_id, cleo.peer_id}
     peers = await hms.call("activeRooms", "retrieveActivePeers", room_id)
@@ -136,10 +137,10 @@ async def live(hms: Any, stage: Play) -> None:
 
 async def recorded(hms: Any, stage: Play) -> None:
     """What was recorded of it: the two tracks of Ann."""
-    await stage.told("track.recording.success", within=40.0)
+    await stage.told("track.recording.success", within=60.0)
     told = "track.recording.success"
     await stage.inbox.until(
-        lambda: sum(one.event.type == told for one in stage.inbox.first_arrivals) == 2, 40.0, "both"
+        lambda: sum(one.event.type == told for one in stage.inbox.first_arrivals) == 2, 60.0, "both"
     )
     room = {"room_id": stage.stage.room_id}
     assets = await hms.call("recordingAssets", "list", room)

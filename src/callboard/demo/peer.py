@@ -220,10 +220,12 @@ class Peer:
 
     def frames_from(self, peer_id: str, kind: str = "video") -> int:
         """How many frames were decoded of the tracks of this kind that the peer has now."""
-        if peer_id not in self.roster:
-            return 0
-        tracks = self.roster[peer_id].tracks.values()
-        return sum(self.frames_decoded(track["track_id"]) for track in tracks if track["type"] == kind)
+        return sum(self.frames_by_track(peer_id, kind).values())
+
+    def frames_by_track(self, peer_id: str, kind: str) -> dict[str, int]:
+        """Track id → how many frames of it were decoded, of the tracks of this kind that the peer has now."""
+        tracks = self.roster[peer_id].tracks.values() if peer_id in self.roster else ()
+        return {one["track_id"]: self.frames_decoded(one["track_id"]) for one in tracks if one["type"] == kind}
 
     def seen(self, method: str) -> list[Params]:
         """The parameters of the notifications of this method, oldest first (of the latest 1000)."""

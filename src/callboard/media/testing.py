@@ -228,7 +228,7 @@ class DirectPeer:
         reply: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._replies[call] = reply
         self.channel.send(json.dumps({"id": call, "jsonrpc": "2.0", "method": method, "params": params}))
-        return await asyncio.wait_for(reply, 5)
+        return await asyncio.wait_for(reply, 30)
 
     def open_channel(self, label: str) -> RTCDataChannel:
         """A data channel on the subscribe connection, which no client of ours opens."""
@@ -246,7 +246,7 @@ class DirectPeer:
         """Frames decoded in the section that carries the track now."""
         return self.frames[self.mid_of(track_id) or ""]
 
-    async def until(self, condition: Callable[[], object], deadline: float = 10) -> None:
+    async def until(self, condition: Callable[[], object], deadline: float = 30) -> None:
         """Wait until `condition` holds; looked at whenever something happens here."""
         async with asyncio.timeout(deadline), self._changed:
             await self._changed.wait_for(lambda: bool(condition()))

@@ -21,7 +21,7 @@ from callboard.demo.seen import Delivered
 from callboard.demo.server import ServerProcess
 from callboard.demo.stage import ROLES, RunningServer, Stage
 
-EVENT_SECONDS = 20.0
+EVENT_SECONDS = 60.0
 
 
 class Play:
@@ -70,14 +70,17 @@ class Play:
         assert records, "nothing happened"
 
     async def frames(self, watcher: Peer, watched: Peer, video: int = 15, audio: int = 15) -> None:
-        """More pictures and sound of the one are decoded by the other than there were."""
-        before = {kind: watcher.frames_from(watched.peer_id, kind) for kind in ("video", "audio")}
+        """More pictures and sound of the one are decoded by the other than there were, be it of new tracks."""
+        before = watcher.frames_by_track(watched.peer_id, "video") | watcher.frames_by_track(watched.peer_id, "audio")
+
+        def more(kind: str) -> int:
+            return sum(
+                count - before.get(track, 0) for track, count in watcher.frames_by_track(watched.peer_id, kind).items()
+            )
+
         await watcher.wait_for(
-            lambda: (
-                watcher.frames_from(watched.peer_id, "video") >= before["video"] + video
-                and watcher.frames_from(watched.peer_id, "audio") >= before["audio"] + audio
-            ),
-            20.0,
+            lambda: more("video") >= video and more("audio") >= audio,
+            EVENT_SECONDS,
             f"{watched.name} seen and heard by {watcher.name}",
         )
 
