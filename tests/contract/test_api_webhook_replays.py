@@ -15,7 +15,7 @@ from callboard.clock import NANOSECONDS, RandomIds, SystemClock
 from callboard.database import Put, Unit
 from callboard.database.tables import ATTEMPT
 from callboard.events import timestamps
-from callboard.jobs import WorkerSettings
+from callboard.jobs import Backoff, WorkerSettings
 from callboard.ledger import Changes, Recorded
 from callboard.testing.facts import joined
 from callboard.testing.receiver import OK, Answer, Receiver
@@ -56,7 +56,7 @@ class Home:
         return answer.json()
 
     async def ended(self, workflow_id: str) -> dict[str, Any]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while True:
                 shown: dict[str, Any] = await self.rest.get(f"{REPLAY}/{workflow_id}")
                 if shown["status"] != "Running":
@@ -77,6 +77,7 @@ async def home(rest: Any, served: Any) -> AsyncIterator[Home]:
         Client(SenderSettings(timeout=5.0), system_context(), resolve),
         account_id=deps.workspace.id,
         per_second=500.0,
+        backoff=Backoff(first=0.1, factor=1.0),
         settings=WorkerSettings(cores=1.0, poll=0.02),
     )
     deps = replace(deps, clock=clock, replays=service.desk)
@@ -252,7 +253,7 @@ async def test_a_failure_is_found_by_when_it_happened_and_by_when_it_was_given_u
 
 
 async def test_the_query_says_the_same_as_the_body_and_so_does_the_other_path(home: Home) -> None:
-    home.receiver.behaviour = lambda _: Answer(OK.data, delay=0.2)
+    await home.rest.deps.endpoints.pause(home.endpoint.id)  # so long it runs
     params = {"start_time": ago(1), "limit": "2"}
     first = (await home.rest.ask("POST", REPLAY, params=params)).json()
     again = await home.rest.post(
@@ -264,6 +265,7 @@ async def test_the_query_says_the_same_as_the_body_and_so_does_the_other_path(ho
     assert running["status"] == "Running"
     assert "completed_at" not in running
     assert "result" not in running
+    await home.rest.deps.endpoints.resume(home.endpoint.id)
     assert (await home.ended(first["workflow_id"]))["progress"]["total"] == 2
 
 
@@ -277,7 +279,7 @@ async def test_events_by_their_ids_are_replayed_whatever_became_of_them(home: Ho
 
 
 async def test_a_replay_is_cancelled(home: Home) -> None:
-    home.receiver.behaviour = lambda _: Answer(OK.data, delay=0.3)
+    home.receiver.behaviour = lambda _: Answer(OK.data, delay=4.0)
     workflow_id = (await home.rest.post(REPLAY, {"status": "all"}))["workflow_id"]
     await home.receiver.until(lambda: bool(home.receiver.deliveries))
     cancelled = await home.rest.post(f"{REPLAY}/{workflow_id}/cancel")

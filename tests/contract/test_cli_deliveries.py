@@ -22,6 +22,7 @@ from callboard.testing.receiver import OK, Answer, Delivery, Receiver
 from callboard.webhooks.dispatcher import Dispatcher
 from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.reach import resolve
+from callboard.webhooks.replays.desk import Desk, View
 from callboard.webhooks.replays.line import Client
 from callboard.webhooks.replays.service import ReplayService
 from callboard.webhooks.sender import SenderSettings
@@ -137,16 +138,26 @@ async def test_a_replay_is_watched_to_its_end(home: Home) -> None:
     assert "event not found (404)" in unknown.err
 
 
-async def test_ctrl_c_cancels_a_replay(home: Home) -> None:
+async def test_ctrl_c_cancels_a_replay(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    view = Desk.view
+
+    async def counted(desk: Desk, replay_id: str) -> View:
+        looks.append(replay_id)
+        return await view(desk, replay_id)
+
+    monkeypatch.setattr(Desk, "view", counted)
     for _ in range(60):  # a minute's work: there is time for Ctrl-C on a busy machine too
         await home.rest.deps.ledger.commit(joined("s", RandomIds(), SystemClock()))
     await home.receiver.until_accepted(60)
     home.receiver.behaviour = lambda _: Answer(OK.data, delay=1.0)
     process = await home.start("replay", "--status", "all", "--server", home.rest.url)
     await home.receiver.until(lambda: len(home.receiver.deliveries) > 62)
-    await asyncio.sleep(0.7)  # it has looked at it once: Ctrl-C before that would be one of Python's start
+    async with asyncio.timeout(60):
+        while len(looks) < 2:  # it has looked at it once: Ctrl-C before that would be one of Python's start
+            await asyncio.sleep(0.05)
     process.send_signal(2)
-    out, _ = await asyncio.wait_for(process.communicate(), 30)
+    out, _ = await asyncio.wait_for(process.communicate(), 60)
     assert process.returncode == 1
     assert out.decode().startswith("Canceled: ")
 

@@ -91,33 +91,43 @@ async def test_nodes_that_write_the_same_rows_in_opposite_orders_do_not_get_stuc
 
 @asynccontextmanager
 async def deadlocked(url: str, execute: Execute, unit: Unit) -> AsyncIterator[tuple[Database, Awaitable[object]]]:
-    """A commit of `unit`, which writes the sessions a and z, while somebody else writes them the other way round. The
-    server notices at the node's end, since only there it looks for it.
+    """A commit of `unit`, which writes the sessions a, m and z, while somebody else writes z and then a. The server
+    notices at the node's end, since only there it looks for it. It looks once, a second after a wait began: so the node
+    waits for m, which a third one holds, until the other waits for a.
     """
     database = open_database(url)
     await database.open()
-    await database.commit(Unit((session("a"), session("z"))))
-    other = await asyncpg.connect(url, server_settings={"deadlock_timeout": "1h"})
+    await database.commit(Unit((session("a"), session("m"), session("z"))))
+    other, third = [await asyncpg.connect(url, server_settings={"deadlock_timeout": "1h"}) for _ in range(2)]
     await other.execute("BEGIN; UPDATE session SET opened_at = 7 WHERE id = 'z'")
+    await third.execute("BEGIN; UPDATE session SET opened_at = 7 WHERE id = 'm'")
     commit = asyncio.create_task(database.commit(unit))
-    async with asyncio.timeout(60):
-        while not await execute("SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted"):
+
+    async def until_waiting(count: int) -> None:
+        while len(await execute("SELECT 1 FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted")) < count:
             assert not commit.done()
-        await other.execute("UPDATE session SET opened_at = 7 WHERE id = 'a'")
+
+    async with asyncio.timeout(60):
+        await until_waiting(1)
+        update = asyncio.create_task(other.execute("UPDATE session SET opened_at = 7 WHERE id = 'a'"))
+        await until_waiting(2)
+        await third.execute("COMMIT")
+        await update
         await other.execute("COMMIT")
     yield database, commit
-    await other.close()
+    for connection in (other, third):
+        await connection.close()
     await database.close()
 
 
 async def test_of_two_that_wait_for_each_other_the_node_that_was_rolled_back_tries_again(
     postgresql_url: str, execute: Execute, caplog: pytest.LogCaptureFixture
 ) -> None:
-    unit = Unit((session("a", opened_at=8), session("z", opened_at=8)), (event("e", "a"),))
+    unit = Unit(tuple(session(name, opened_at=8) for name in "amz"), (event("e", "a"),))
     async with deadlocked(postgresql_url, execute, unit) as (database, commit):
         await commit
         assert "two nodes waited for each other" in caplog.text
-        assert await execute("SELECT id, opened_at FROM session ORDER BY id") == [("a", 8), ("z", 8)]
+        assert await execute("SELECT id, opened_at FROM session ORDER BY id") == [("a", 8), ("m", 8), ("z", 8)]
         assert await execute("SELECT id, seq FROM event") == [("e", 1)]
         assert len(await database.commit(Unit(events=(event("f", "a"),)))) == 1
         assert await execute("SELECT id, seq FROM event ORDER BY seq") == [("e", 1), ("f", 2)]
@@ -125,11 +135,11 @@ async def test_of_two_that_wait_for_each_other_the_node_that_was_rolled_back_tri
 
 async def test_who_tries_again_looks_at_its_guards_again(postgresql_url: str, execute: Execute) -> None:
     guard = Guard(SESSION, ("a",), "opened_at", 1)
-    unit = Unit((session("a", opened_at=8), session("z", opened_at=8)), (event("e", "a"),), guards=(guard,))
+    unit = Unit(tuple(session(name, opened_at=8) for name in "amz"), (event("e", "a"),), guards=(guard,))
     async with deadlocked(postgresql_url, execute, unit) as (_, commit):
         with pytest.raises(GuardFailed):
             await commit
-        assert await execute("SELECT id, opened_at FROM session ORDER BY id") == [("a", 7), ("z", 7)]
+        assert await execute("SELECT id, opened_at FROM session ORDER BY id") == [("a", 7), ("m", 7), ("z", 7)]
         assert await execute("SELECT id FROM event") == []
 
 

@@ -128,6 +128,9 @@ async def test_closing_ends_a_query_that_runs(tmp_path: Path) -> None:
     await readers.open()
     endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT MAX(i) FROM n"
     slow = asyncio.create_task(readers.fetch(Query("endless", endless, "", ()), {}))
+    async with asyncio.timeout(60):
+        while len(readers._idle) == len(readers._readers):  # it does not run yet
+            await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     await readers.close()
     with pytest.raises(TimeoutError, match="endless"):

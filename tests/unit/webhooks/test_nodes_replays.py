@@ -74,12 +74,12 @@ async def node(url: str, *, works: bool = False, delivers: bool = False) -> Asyn
         endpoints = Endpoints(database, CLOCK, ids, secrets.token_bytes)
         await endpoints.load()
         replays = ReplayService(
-            *(database, ledger, endpoints, CLOCK, ids, Client(SenderSettings(timeout=5.0), system_context(), resolve)),
+            *(database, ledger, endpoints, CLOCK, ids, Client(SenderSettings(timeout=60.0), system_context(), resolve)),
             account_id="a" * 24,
             per_second=100.0,
             quick=(),
             backoff=Backoff(first=0.1, factor=1.0),
-            settings=WorkerSettings(cores=1.0, lease=1.0, poll=0.05, grace=0.5),
+            settings=WorkerSettings(cores=1.0, lease=60.0, poll=0.05, grace=60.0),
         )
         news = ExpungedNews(database, ledger, CLOCK)
         news.start()

@@ -173,7 +173,7 @@ async def test_an_endpoint_that_does_not_work_makes_the_replay_wait_and_costs_fe
     service = await home.service()
     view, _ = await service.desk.start(home.wanted(status=Status.ALL), "d")
     await home.receiver.until(lambda: len(home.receiver.deliveries) >= 3 * (1 + len(QUICK)) + 1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (part := (await service.desk.view(view.replay.id)).parts[0]).message:
             await asyncio.sleep(0.02)
     assert part.message == "waiting: the endpoint does not work (http_5xx)"
@@ -192,7 +192,7 @@ async def test_a_replay_waits_while_its_endpoint_is_paused_or_disabled(home: Hom
     await home.endpoints.update(endpoint.id, EndpointRequest(**stop))  # type: ignore[arg-type]
     service = await home.service()
     view, _ = await service.desk.start(home.wanted(status=Status.ALL, endpoint_id=endpoint.id), "d")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (part := (await service.desk.view(view.replay.id)).parts[0]).message:
             await asyncio.sleep(0.02)
     said = "paused" if what == "paused" else "not enabled"
@@ -204,12 +204,14 @@ async def test_a_replay_waits_while_its_endpoint_is_paused_or_disabled(home: Hom
 
 
 async def test_the_same_words_while_it_runs_are_the_same_replay_and_afterwards_another(home: Home) -> None:
-    await home.events(30)
-    await home.endpoint()
-    service = await home.service(per_second=50.0)
+    await home.events(3)
+    endpoint = await home.endpoint()
+    await home.endpoints.pause(endpoint.id)  # so long it runs
+    service = await home.service()
     first, _ = await service.desk.start(home.wanted(status=Status.ALL), "same")
     again, new = await service.desk.start(home.wanted(status=Status.ALL), "same")
     assert (again.replay.id, new) == (first.replay.id, False)
+    await home.endpoints.resume(endpoint.id)
     await home.ended(service, first.replay.id)
     other, new = await service.desk.start(home.wanted(status=Status.ALL), "same")
     assert new
@@ -232,10 +234,11 @@ async def test_no_more_than_the_set_rate_is_sent(home: Home) -> None:
     await home.events(11)
     await home.endpoint()
     service = await home.service(per_second=40.0)
+    began = home.clock.now()
     view, _ = await service.desk.start(home.wanted(status=Status.ALL), "d")
     await home.ended(service, view.replay.id)
     times = [delivery.at for delivery in home.receiver.deliveries]
-    assert times[-1] - times[0] >= 10 / 40 * NANOSECONDS * 0.9
+    assert times[-1] - began >= 10 / 40 * NANOSECONDS * 0.9
 
 
 async def test_a_cancelled_replay_sends_no_more_and_says_how_far_it_came(home: Home) -> None:
@@ -305,17 +308,17 @@ async def test_what_happens_now_does_not_wait_for_a_replay(home: Home) -> None:
     await dispatcher.start()
     await home.events(8)
     await home.endpoint()
-    home.receiver.behaviour = lambda one: Answer(OK.data, delay=0.5) if one.header("callboard-replay") else OK
+    home.receiver.behaviour = lambda one: Answer(OK.data, delay=60) if one.header("callboard-replay") else OK
     service = await home.service()
     view, _ = await service.desk.start(home.wanted(status=Status.ALL), "d")
     await home.receiver.until(lambda: bool(home.receiver.deliveries))
-    began = home.clock.now()
     live = set(ids(await home.events(30)))
     try:
-        await home.receiver.until(lambda: live <= set(ids(home.receiver.accepted)), seconds=10)
-        assert not (await service.desk.view(view.replay.id)).completed_at, "all of them were faster than the replay"
-        assert home.clock.now() - began < 3 * NANOSECONDS
+        await home.receiver.until(lambda: live <= set(ids(home.receiver.accepted)), seconds=50)
+        view = await service.desk.view(view.replay.id)
+        assert [part.completed for part in view.parts] == [0], "all of them were faster than the replay's first"
         replayed = {one.connection for one in home.receiver.deliveries if one.header("callboard-replay")}
         assert replayed.isdisjoint(one.connection for one in home.receiver.deliveries if one.id in live)
     finally:
+        await service.desk.cancel(view.replay.id)  # nobody waits for its delivery any more
         await dispatcher.stop()

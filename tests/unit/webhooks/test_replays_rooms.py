@@ -122,7 +122,7 @@ async def test_to_one_room_it_waits_as_for_an_endpoint(home: Home) -> None:
         events = await home.events_of_room(A, 6)
         service = await home.service()
         view, _ = await service.desk.start(home.wanted(status=Status.ALL, room_id=A), "d")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (part := (await service.desk.view(view.replay.id)).parts[0]).message:
                 await asyncio.sleep(0.02)
         assert (part.message, part.failed) == ("waiting: the endpoint does not work (http_5xx)", 3)
