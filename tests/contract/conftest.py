@@ -225,7 +225,7 @@ async def rest(sqlite: Database) -> AsyncIterator[Rest]:
         endpoints=endpoints,
         deliveries=Dispatcher(sqlite, ledger, endpoints, clock, random.Random(1)),
         pinger=Pinger(
-            workspace.id, workspace.app_id, SystemClock(), ids, SenderSettings(timeout=5.0), system_context()
+            workspace.id, workspace.app_id, SystemClock(), ids, SenderSettings(timeout=60.0), system_context()
         ),
         codes=RoomCodes(sqlite, store, clock, secrets.token_bytes),
         polls=PollStore(sqlite, clock, ids),

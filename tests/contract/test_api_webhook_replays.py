@@ -74,7 +74,7 @@ async def home(rest: Any, served: Any) -> AsyncIterator[Home]:
         deps.endpoints,
         clock,
         ids,
-        Client(SenderSettings(timeout=5.0), system_context(), resolve),
+        Client(SenderSettings(timeout=60.0), system_context(), resolve),
         account_id=deps.workspace.id,
         per_second=500.0,
         backoff=Backoff(first=0.1, factor=1.0),

@@ -68,7 +68,7 @@ def typed(*arguments: str, **environment: str) -> Done:
 @pytest.fixture
 async def home(rest: Any, served: Any, tmp_path: Path) -> AsyncIterator[Home]:
     clock, ids, deps = SystemClock(), RandomIds(3), rest.deps
-    client = Client(SenderSettings(timeout=5.0), system_context(), resolve)
+    client = Client(SenderSettings(timeout=60.0), system_context(), resolve)
     service = ReplayService(
         *(deps.database, deps.ledger, deps.endpoints, clock, ids, client),
         account_id=deps.workspace.id,

@@ -23,7 +23,7 @@ from callboard.rooms.models import Workspace
 from callboard.testing.ports import free_port
 
 START_SECONDS = 60.0
-STOP_SECONDS = 20.0
+STOP_SECONDS = 60.0
 PR_SET_PDEATHSIG = 1
 
 

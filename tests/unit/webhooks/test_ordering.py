@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Literal
 
@@ -10,7 +12,7 @@ import pytest
 
 from callboard.testing.deliveries import QUICK, SETTINGS, House, eventually, house
 from callboard.testing.receiver import FAILURE, OK, Answer, Delivery, Receiver, status
-from callboard.webhooks.endpoint import EndpointRequest
+from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.manner import SPREAD, Manner
 from callboard.webhooks.parking import parked_events
@@ -20,12 +22,22 @@ NONE = Manner(ordering="none")
 SMALL = replace(SETTINGS, per_lane=3, most_held=10, most_lanes=8, window=15)
 
 
+@asynccontextmanager
+async def waiting(home: House, receiver: Receiver) -> AsyncIterator[Endpoint]:
+    """What is committed in this block is sent after it, all that may be at once."""
+    endpoint = await home.endpoint(receiver, delivery=NONE)
+    await home.endpoints.pause(endpoint.id)
+    await eventually(lambda: home.gauges(endpoint).paused)
+    yield endpoint
+    await home.endpoints.resume(endpoint.id)
+
+
 async def test_without_order_several_events_of_one_session_are_under_way_at_the_same_time(database_url: str) -> None:
     async with Receiver() as receiver, house(database_url) as home:
-        receiver.behaviour = lambda _: status(200, delay=0.05)
-        await home.endpoint(receiver, delivery=NONE)
-        for _ in range(3 * SPREAD):
-            await home.commit("s1")
+        receiver.behaviour = lambda delivery: status(200, delay=0.5) if delivery.seq <= SPREAD else OK
+        async with waiting(home, receiver):
+            for _ in range(3 * SPREAD):
+                await home.commit("s1")
         await receiver.until_accepted(3 * SPREAD)
         assert receiver.most_in_flight == SPREAD
         assert len(receiver.deliveries) == 3 * SPREAD
@@ -35,12 +47,12 @@ async def test_without_order_several_events_of_one_session_are_under_way_at_the_
 async def test_without_order_an_event_that_fails_holds_up_one_in_eight_of_its_session_and_leaves_no_gap(
     database_url: str,
 ) -> None:
-    settings = replace(SETTINGS, retry=replace(QUICK, give_up_after=0.5))
+    settings = replace(SETTINGS, retry=replace(QUICK, give_up_after=2.0))
     async with Receiver() as receiver, house(database_url, settings=settings) as home:
         receiver.behaviour = lambda delivery: status(422) if delivery.seq == 2 else OK
-        endpoint = await home.endpoint(receiver, delivery=NONE)
-        for _ in range(20):
-            await home.commit("s1")
+        async with waiting(home, receiver) as endpoint:
+            for _ in range(20):
+                await home.commit("s1")
         held_up = {seq for seq in range(3, 21) if seq % SPREAD == 2}
         await receiver.until_accepted(20 - 1 - len(held_up))
         assert {delivery.seq for delivery in receiver.accepted} == set(range(1, 21)) - held_up - {2}
