@@ -1,6 +1,6 @@
-"""FFmpeg processes, for tests that kill them.
+"""FFmpeg and other child processes, for tests that kill them.
 
-Owns: `ffmpegs_in`, `kill_ffmpegs`.
+Owns: `ffmpegs_in`, `kill_ffmpegs`, `kill_working`.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ async def kill_ffmpegs(folder: Path, most: int = 1_000) -> None:
     killed: set[int] = set()
     while len(killed) < most:
         for pid in ffmpegs_in(folder):
-            if pid not in killed and _killed(pid):
+            if pid not in killed and kill_working(pid):
                 killed.add(pid)
         await asyncio.sleep(0.005)
 
 
-def _killed(pid: int) -> bool:
-    """Kill it in the midst of its work; whether it was."""
+def kill_working(pid: int) -> bool:
+    """Kill a process in the midst of its work; False if it has ended by itself. Blocks, for hardly a moment."""
     try:
         os.kill(pid, signal.SIGSTOP)
         while (state := _state(pid)) not in "TZX":

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Awaitable, Callable, Collection, Generator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -22,6 +21,7 @@ from callboard.jobs.job import job_of
 from callboard.jobs.journal import answer_type
 from callboard.jobs.kinds import Again, GiveUp, Perform
 from callboard.ledger import Changes
+from callboard.testing.ffmpegs import kill_working
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -33,6 +33,7 @@ MOMENTS = {
     "in": "the step's function, or the handler, waits for the second time",
     "beside a child": "a child process works for it",
     "child killed": "the child process was killed, and the failed try is written down",
+    "child too quick": "the child process had ended when it was to be killed, and the step has not",
     "made": "the step has answered, which is not written down",
     "written": "the answer is durable",
     "done": "the handler has answered, and the end is not written down",
@@ -80,10 +81,13 @@ class Fuse:
 
     def reach(self, point: Point) -> None:
         if self._is_for(point):
-            self._armed = False  # it goes on if that was SIGSTOP
-            self._say(f"ended {point}")
-            os.kill(os.getpid(), self._how)
-            self._say(f"went on {point}")
+            self._end(point)
+
+    def _end(self, point: Point) -> None:
+        self._armed = False  # it goes on if that was SIGSTOP
+        self._say(f"ended {point}")
+        os.kill(os.getpid(), self._how)
+        self._say(f"went on {point}")
 
     def _is_for(self, point: Point) -> bool:
         if not self._armed or self._killed_child not in {None, point}:
@@ -101,10 +105,11 @@ class Fuse:
             return
         point = Point(kind, step, "child killed")
         if self._is_for(point) and self._killed_child is None:
-            self._killed_child = point  # the process itself goes when that is written down
-            for child in children:
-                with suppress(ProcessLookupError):
-                    os.kill(child, signal.SIGKILL)
+            killed = [kill_working(child) for child in children]
+            if any(killed):
+                self._killed_child = point  # the process itself goes when that is written down
+            else:
+                self._end(Point(kind, step, "child too quick"))  # the next life has it make the same once more
         if self._killed_child is None:
             self.reach(Point(kind, step, "beside a child"))
 
