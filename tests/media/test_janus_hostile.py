@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.media, pytest.mark.timeout(120)]
 
 @pytest.fixture
 async def engine() -> AsyncIterator[MediaEngine]:
-    async with running_engine(MediaSettings(request_deadline=3)) as engine:
+    async with running_engine() as engine:
         yield engine
         assert engine.counters.engine_losses == 0, "a client brought Janus down"
 

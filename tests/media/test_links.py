@@ -78,7 +78,7 @@ async def test_a_captured_picture_begins_anew_after_a_time_without_network(tmp_p
             while not asked.empty():
                 asked.get_nowait()
             link.mend()
-            await asyncio.wait_for(asked.get(), 3)  # the next regular one is later
+            await asyncio.wait_for(asked.get(), 5)  # the next regular one is later: ten seconds after the first
         await ben.close()
 
 

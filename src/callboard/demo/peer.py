@@ -38,7 +38,7 @@ class Peer:
         ids: Ids,
         data: str = "",
         peer_id: str = "",
-        deadline: float = 15.0,
+        deadline: float = 30.0,
     ) -> None:
         """`deadline`: how many seconds a connect, a call and, unless said otherwise, a wait may take."""
         self.name = name

@@ -28,7 +28,7 @@ from callboard.demo.seen import Committed, Event
 from callboard.demo.stage import RunningServer, Stage
 from callboard.demo.table import Board
 
-DRAIN_DEADLINE = 15.0  # seconds for the last deliveries to arrive
+DRAIN_DEADLINE = 30.0  # seconds for the last deliveries to arrive
 
 StartServer = Callable[[], AbstractAsyncContextManager[RunningServer]]
 

@@ -32,7 +32,7 @@ class Step:
     title: str
     play: Callable[[], Awaitable[str | None]]
     """Plays it; may return a line to show."""
-    deadline: float = 15.0
+    deadline: float = 45.0
 
 
 class Scene:
@@ -57,7 +57,7 @@ class Scene:
             Step("Cleo joins and is removed with a message", self.cleo_is_removed),
             Step("Ben's socket is lost, and he comes back in time", self.ben_comes_back),
             Step("Ben becomes a viewer", self.ben_becomes_viewer),
-            Step("Dan is given up", self.dan_is_given_up, self._grace + 15),
+            Step("Dan is given up", self.dan_is_given_up, self._grace + 45),
             Step("Ann ends the room", self.the_room_ends),
         ]
 
@@ -134,7 +134,7 @@ class Scene:
         await self._reported("role.change.success", peer_id=ben.peer_id, previous_role="guest", role="viewer")
 
     async def dan_is_given_up(self) -> None:
-        gone = self._grace + 10
+        gone = self._grace + 30
         await self._ann.wait_for(lambda: self._dan.peer_id not in self._ann.roster, deadline=gone, what="Dan gone")
         await self._reported("peer.leave.success", peer_id=self._dan.peer_id, reason="websocket closed")
 
@@ -158,4 +158,4 @@ class Scene:
     async def _reported(self, kind: str, **attributes: str) -> None:
         """The event has arrived in the backend's inbox."""
         said = ", ".join(f"{key} {value!r}" for key, value in attributes.items())
-        await self._inbox.until(lambda: self._inbox.has(kind, **attributes), 10.0, f"{kind} with {said}")
+        await self._inbox.until(lambda: self._inbox.has(kind, **attributes), 30.0, f"{kind} with {said}")

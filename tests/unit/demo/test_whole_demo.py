@@ -15,7 +15,8 @@ from callboard.demo.seen import Event
 from callboard.demo.server import ServerProcess
 from callboard.demo.stage import RunningServer
 
-GRACE_SECONDS = 4.0
+GRACE_SECONDS = 6.0
+"""Time for Ben to come back in, also where nobody gets a processor for a second or two."""
 
 
 @pytest.mark.media
