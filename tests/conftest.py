@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from callboard.database import Database, open_database
 from callboard.testing.postgresql import PostgresqlCluster
 
 # A time says more about the machine and its other work than about what is tested.
-settings.register_profile("callboard", deadline=None)
+settings.register_profile("callboard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("callboard")
 
 

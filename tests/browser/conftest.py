@@ -119,7 +119,7 @@ class House:
         """A token to join the room with."""
         return self.stage.tokens.mint_app_token(self.stage.room_id, role, user)
 
-    async def reported(self, kind: str, deadline: float = 30.0, **attributes: str) -> None:
+    async def reported(self, kind: str, deadline: float = 60.0, **attributes: str) -> None:
         """The event arrives at the backend."""
         await self.inbox.until(lambda: self.inbox.has(kind, **attributes), deadline, f"{kind} {attributes}")
 
@@ -180,7 +180,7 @@ class Page:
         report: Report = await self.call("report")
         return report
 
-    async def until(self, holds: Callable[[Report], object], what: str, deadline: float = 30.0) -> Report:
+    async def until(self, holds: Callable[[Report], object], what: str, deadline: float = 60.0) -> Report:
         """The first report for which `holds` is true. Raises `TimeoutError` with the last one."""
         report: Report = {}
         try:

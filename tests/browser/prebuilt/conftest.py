@@ -70,7 +70,7 @@ class Meeting:
         """The page for this role."""
         return link(self.server.base_url, self.codes[role_name]) + query
 
-    async def reported(self, kind: str, deadline: float = 30.0, **attributes: str) -> None:
+    async def reported(self, kind: str, deadline: float = 60.0, **attributes: str) -> None:
         """The event arrives at the backend."""
         inbox = self.stage.inbox
         await inbox.until(lambda: inbox.has(kind, **attributes), deadline, f"{kind} {attributes}")
@@ -115,7 +115,7 @@ class Someone:
         look: Look = await self._do("look")
         return look
 
-    async def sees(self, holds: Callable[[Look], object], what: str, deadline: float = 30.0) -> Look:
+    async def sees(self, holds: Callable[[Look], object], what: str, deadline: float = 60.0) -> Look:
         """The first look for which `holds` is true. Raises `TimeoutError` with the last one and the console."""
         look: Look = {}
         try:

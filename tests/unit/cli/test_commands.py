@@ -23,7 +23,7 @@ def callboard(folder: Path, *arguments: str, **environment: str) -> subprocess.C
         env={**inherited, **environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=110,
         check=False,
     )
 

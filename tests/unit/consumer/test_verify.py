@@ -25,7 +25,7 @@ from callboard.consumer import (
 from callboard.webhooks.keys_text import new_private_key, new_secret, public_key_of
 
 NOW = 1_800_000_000
-fixed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+fixed = settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 def raised(headers: Any, body: bytes, keys: Any, now: float = NOW, **more: Any) -> VerificationError:

@@ -133,7 +133,11 @@ async def test_more_than_a_batch_goes_in_batches_and_readers_go_on_behind_the_ga
     assert [one.id for one in await home.ledger.read(17, 10)] == ["last"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(
     age=st.floats(0, 30),
     kept=st.floats(0.01, 30),

@@ -54,7 +54,7 @@ async def test_a_worker_serves_its_metrics_and_its_health_until_it_ends_and_a_se
     }
     process = await run(["--metrics", f"127.0.0.1:{port}", "--kinds", "recording.track"], settings)
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         assert f"ready, seen at 127.0.0.1:{port}" in (await process.stdout.readline()).decode()
         while (await ask(port, "/readyz"))[0] != 200:  # its first look
             await asyncio.sleep(0.02)
@@ -66,7 +66,7 @@ async def test_a_worker_serves_its_metrics_and_its_health_until_it_ends_and_a_se
     assert not {secret for secret in (postgresql_url, "x" * 40, "A" * 43) if secret in text}
     assert json.loads((await ask(port, "/readyz"))[1])["checks"] == {"database": True, "jobs": True}
     second = await run([], settings | {"CALLBOARD_METRICS__WORKER": f"127.0.0.1:{port}"})
-    _, said = await asyncio.wait_for(second.communicate(), 30)
+    _, said = await asyncio.wait_for(second.communicate(), 90)
     assert second.returncode == 1
     words = " ".join(said.decode().split())
     assert f"cannot listen on 127.0.0.1 port {port} (metrics.worker, --metrics)" in words
@@ -80,7 +80,7 @@ async def test_a_worker_serves_its_metrics_and_its_health_until_it_ends_and_a_se
 
 async def test_an_address_that_cannot_be_one_is_named_with_what_is_allowed() -> None:
     process = await run(["--metrics", "9464"], {})
-    _, said = await asyncio.wait_for(process.communicate(), 30)
+    _, said = await asyncio.wait_for(process.communicate(), 90)
     assert process.returncode == 2
     assert "--metrics: must be empty, or HOST:PORT, as 127.0.0.1:9464" in " ".join(said.decode().split())
 
