@@ -16,12 +16,13 @@ from math import inf
 from callboard.clock import NANOSECONDS
 from callboard.database import Delete, Put, Row
 from callboard.ledger import Recorded
-from callboard.webhooks.attempts import GIVEN_UP, Attempt
+from callboard.webhooks.attempts import GIVEN_UP
 from callboard.webhooks.batching import Batch, Batching, disband
 from callboard.webhooks.failures import REFUSALS, Failure
 from callboard.webhooks.health import Health, Phase, Signal
 from callboard.webhooks.lane import Lane
 from callboard.webhooks.lanes import Lanes
+from callboard.webhooks.logged import Tried
 from callboard.webhooks.manner import Bucket
 from callboard.webhooks.parking import Gaps, Parked
 from callboard.webhooks.retry import Random, RetryPolicy
@@ -192,9 +193,8 @@ class Course:
             lane.seen = health.successes if lane.seen < 0 else lane.seen
         lane.tries += 1
 
-    def counted(self, lane: Lane, made: Sequence[Attempt], now: int, ticks: float) -> None:
+    def counted(self, lane: Lane, made: Sequence[Tried], now: int, ticks: float) -> None:
         """`lane` is as a restart found it: these attempts were made for its first event."""
-        lane.restored = False
         if not made:
             return
         lane.attempts = max(attempt.number for attempt in made)

@@ -88,8 +88,9 @@ class Lane:
         self.seen = self.closings = -1
         self.version = 0
         self.asked = 0
-        self.restored = False
-        """Whether it is as a restart found it: the log of attempts may know more."""
+        self.restored = -1
+        """The last place there was when a restart, or another ordering, found it: up to it the log of attempts may know
+        of events behind the first that were tried, or are over (`Logged`). Of a lane that began since: none."""
         self.state = State.HUNGRY
 
     @property

@@ -121,7 +121,7 @@ class Lanes:
             lane = self._lanes.get(key_of(stream, part, self.width))
             if lane is None and last > done:
                 lane = Lane(stream, part, self.width, done, done_position)
-                lane.restored = True
+                lane.restored = last
                 self._lanes[lane.key] = lane
                 self._hungry.append(lane)
             if lane is not None:
@@ -182,6 +182,9 @@ class Lanes:
     def _drop(self, lane: Lane, keep: int) -> None:
         """Hold but the first so many events."""
         events = lane.events
+        if events and not keep:  # what lies before the first, and was passed over, is not read again
+            lane.done = lane.place(events[0]) - 1
+            lane.done_position = events[0].position - 1
         dropped = max(0, len(events) - keep)
         del events[keep:]
         place = lane.place(events[-1]) if events else lane.done

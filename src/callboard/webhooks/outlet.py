@@ -258,20 +258,24 @@ class Outlet:
                 lane.stream, lane.done_seq, self._settings.per_lane, lane.part, lane.width
             )
             events = [event for event in events if lane.place(event) <= lane.asked]  # the log may know more of them
-            logged = Logged(self._database, self.endpoint.wants, self._logged_as)
-            passed, made = await logged.of(events) if lane.restored else ([], [])
-            if made:
-                lane.stretch, lane.shared = await logged.together(events[len(passed) + 1 :])
+            wants = self.endpoint.wants
+            told = None
+            if lane.restored > lane.done:
+                told = await Logged(self._database, wants, self._logged_as).of(lane, events)
         except BaseException:
             self._lanes.unfed(lane)
             raise
-        if passed:
-            self._lanes.skip(lane, passed)
+        if told is None:
+            gone = self._lanes.feed(lane, events, wants)
+        elif told.passed:
+            self._lanes.skip(lane, told.passed)
             self.progress.passed(lane)
             return
-        gone = self._lanes.feed(lane, events, self.endpoint.wants)
-        if lane.restored:
-            self._course.counted(lane, made, self._now(), self._loop.time())
+        else:
+            over = told.over
+            gone = self._lanes.feed(lane, told.following, lambda event: event.id not in over and wants(event))
+            lane.stretch, lane.shared = told.stretch, told.shared
+            self._course.counted(lane, told.made, self._now(), self._loop.time())
         if gone:
             self._expired += gone
             log.warning("endpoint %s: %d events of stream %s were removed undelivered", self._id, gone, lane.stream)

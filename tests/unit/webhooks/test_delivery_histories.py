@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Coroutine
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -29,7 +30,7 @@ from callboard.errors import Refusal
 from callboard.jobs import WorkerSettings
 from callboard.ledger import Ledger, Recorded
 from callboard.testing.facts import joined
-from callboard.testing.simulation import SERVERS, Mains, Server, VirtualLoop, Wires, World
+from callboard.testing.simulation import SERVERS, Mains, Request, Server, VirtualLoop, Wires, World
 from callboard.webhooks.attempts import attempts_of_event
 from callboard.webhooks.batching import Batch
 from callboard.webhooks.dispatcher import Dispatcher
@@ -37,7 +38,7 @@ from callboard.webhooks.endpoint import EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import Settings
 from callboard.webhooks.health import HealthPolicy
-from callboard.webhooks.manner import Manner
+from callboard.webhooks.manner import SPREAD, Manner
 from callboard.webhooks.parking import parked_events
 from callboard.webhooks.reach import resolve
 from callboard.webhooks.replays.filters import Status, Wanted
@@ -54,6 +55,8 @@ STREAMS = ["a", "b", "c", "d", "e", "f", "g", "h"]
 POISONED = STREAMS[:3]
 """No more than half of `most_lanes`: where so many lanes cannot go on, what comes after them is not looked up."""
 MOODS = ["ok", "broken", "down", "silent", "slow", "throttled", "refusing"]
+DURABLE = 4.0
+"""Seconds after its being sent that an event's acceptance is in the log: a slow answer takes 3."""
 FAULTS = {"nobody was told": 0.0, "under way": 0.005, "answered": 0.015, "recorded": 0.1, "marked": 1.5}
 """Named points to be killed at, by the seconds after a commit at which a delivery gets there."""
 SETTINGS = Settings(
@@ -88,6 +91,8 @@ class Deliveries(RuleBasedStateMachine):
         self.database = open_database(f"sqlite:///{self.folder / 'callboard.db'}")
         self.committed: list[Recorded] = []
         self.lives = 0
+        self.ends: dict[int, float] = {}
+        """By life: when it ended, in the world's time."""
         self.paused_with: int | None = None
         self.servers = {name: Server(self.world, verify=self.verifier(name)) for name in ("good", "bad")}
         SERVERS.clear()
@@ -152,6 +157,7 @@ class Deliveries(RuleBasedStateMachine):
 
     async def die(self) -> None:
         """The power is cut: whatever this process had in mind is gone."""
+        self.ends[self.lives] = self.world.elapsed
         self.mains.cut = True
         Wires.cut()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -263,11 +269,15 @@ class Deliveries(RuleBasedStateMachine):
     def one_at_a_time_and_only_what_was_committed(self) -> None:
         committed = {event.id: event for event in self.committed}
         for server in self.servers.values():
-            most = 1 if server is not self.bad else Manner(ordering=self.ordering).width
+            most = self.most_flying() if server is self.bad else 1
             assert all(flying <= most for stream, flying in server.flying.items() if stream)
             for request in server.requests:
                 event = committed[request.id]
                 assert (event.stream, event.seq) == (request.stream, request.seq)
+
+    def most_flying(self) -> int:
+        """How many requests of one stream to `bad` may have no answer yet."""
+        return Manner(ordering=self.ordering).width
 
     @invariant()
     def nothing_is_sent_while_paused(self) -> None:
@@ -327,23 +337,44 @@ class Deliveries(RuleBasedStateMachine):
         every = [request for request in server.requests if request.accepted]
         missing = committed - {request.id for request in every}
         assert missing <= parked, "lost"
+        accepted = [request for request in every if not request.replay]
+        self.check_repeats(accepted)
+        if server is self.bad:
+            self.check_sequence(server, every)
+        else:
+            self.check_strict(every)
+
+    def check_sequence(self, server: Server, every: list[Request]) -> None:
+        """What was accepted at `bad` came in the order that it wanted."""
+        if self.ordering == "session":
+            self.check_strict(every)
+        else:
+            assert all(request.gap == () for request in every if not request.replay), "a gap, where there is no order"
+
+    def check_strict(self, every: list[Request]) -> None:
         seen: set[str] = set()
         last: dict[str, int] = {}
         accepted = [request for request in every if not request.replay]
         replayed = {(request.stream, request.seq) for request in every if request.replay}
         for request in accepted:
-            if server is self.bad and self.ordering == "none":
-                assert request.gap == (), "a gap, where there is no order"
-            elif request.id not in seen:
+            if request.id not in seen:
                 before = last.get(request.stream, 0)
                 assert request.seq > before, "out of order"
                 between = {seq for seq in range(before + 1, request.seq) if (request.stream, seq) not in replayed}
                 assert between <= set(request.gap), "a gap was not named"
                 last[request.stream] = request.seq
             seen.add(request.id)
-        for id_ in seen:  # at most one duplicate each time the process was killed
-            lives = [request.life for request in accepted if request.id == id_]
+
+    def check_repeats(self, accepted: list[Request]) -> None:
+        """At most one each time the process was killed, and of what had been accepted just before."""
+        by_id: dict[str, list[Request]] = {}
+        for request in accepted:
+            by_id.setdefault(request.id, []).append(request)
+        for requests in by_id.values():
+            lives = [request.life for request in requests]
             assert len(lives) == len(set(lives)), "sent again by the process that knew that it was accepted"
+            for request in requests[:-1]:
+                assert self.ends[request.life] - request.at < DURABLE, "sent again, though the log had its acceptance"
 
     def check_attempts(self, event: Recorded, *, parked: bool) -> None:
         made = self.run(self.really(attempts_of_event(self.database, event.id)))
@@ -368,5 +399,66 @@ class UnorderedDeliveries(Deliveries):
     settings = replace(SETTINGS, most_lanes=60)  # a session has as many as eight
 
 
-UnorderedDeliveries.TestCase.settings = settings(Deliveries.TestCase.settings, max_examples=max(1, HISTORIES // 2))
+UnorderedDeliveries.TestCase.settings = settings(Deliveries.TestCase.settings, max_examples=max(1, HISTORIES // 4))
 TestUnorderedDeliveries = UnorderedDeliveries.TestCase
+
+
+class SwitchedDeliveries(Deliveries):
+    """As `Deliveries`; `bad` wants no order, then order, then none again, whatever is under way and due."""
+
+    ordering: Literal["session", "none"] = "none"
+    settings = replace(SETTINGS, most_lanes=60)
+
+    def __init__(self) -> None:
+        self.widths: list[tuple[int, int]] = []
+        """From which request on, into how many lanes a session went."""
+        super().__init__()
+
+    def verifier(self, name: str) -> Any:
+        check = super().verifier(name)
+
+        def checked(headers: dict[str, str], body: bytes) -> None:
+            check(headers, body)
+            if name == "bad" and "callboard-replay" not in headers:
+                width = self.dispatcher._outlets[self.names["bad"]].width
+                if width == 1:
+                    assert not self.bad.flying.get(headers["callboard-stream"]), "two at a time, where there is order"
+                if not self.widths or self.widths[-1][1] != width:
+                    self.widths.append((len(self.bad.requests), width))
+
+        return checked
+
+    def most_flying(self) -> int:
+        return SPREAD
+
+    @rule(
+        ordering=st.sampled_from(["session", "none"]),
+        batch=st.sampled_from([None, Batch(events=2)]),
+        stream=st.sampled_from([None, *POISONED]),
+    )
+    def told_to_keep_order_or_not(
+        self, ordering: Literal["session", "none"], batch: Batch | None, stream: str | None
+    ) -> None:
+        """And just before, in that stream, what follows an event that it cannot handle may be accepted ahead of it."""
+        if stream is not None:
+            self.run(self.commit(stream, poison=True))
+            for _ in range(9):
+                self.run(self.commit(stream))
+            self.run(asyncio.sleep(1.0))
+        self.ordering = ordering
+        self.run(self.ask("update", EndpointRequest(delivery=Manner(batch=batch, ordering=ordering))))
+
+    def check_sequence(self, server: Server, every: list[Request]) -> None:
+        """In each stretch of time in which it wanted order there was order."""
+        seen: set[str] = set()
+        for (first, width), (end, _) in pairwise([*self.widths, (len(server.requests), 0)]):
+            last: dict[str, int] = {}
+            for request in server.requests[first:end]:
+                if request.accepted and not request.replay and request.id not in seen:
+                    assert width > 1 or request.seq > last.get(request.stream, 0), "out of order"
+                    last[request.stream] = request.seq
+                    seen.add(request.id)
+
+
+SwitchedDeliveries.TestCase.settings = settings(Deliveries.TestCase.settings, max_examples=max(1, HISTORIES // 4))
+TestSwitchedDeliveries = SwitchedDeliveries.TestCase

@@ -149,11 +149,10 @@ class Histories(RuleBasedStateMachine):
 
     def feed(self, lane: Lane, events: list[Recorded]) -> None:
         """The log of attempts may know more than the cursor: see `Outlet`."""
-        known = [event for event in events if lane.restored and event.seq <= self.passed.get(lane.key, 0)]
+        known = [event for event in events if lane.restored > lane.done and event.seq <= self.passed.get(lane.key, 0)]
         if known:
             self.lanes.skip(lane, known)
         else:
-            lane.restored = False
             assert self.lanes.feed(lane, events, wanted) == 0
 
     @rule(late=st.integers(min_value=0, max_value=3))
@@ -343,6 +342,30 @@ def test_a_lane_that_waits_is_not_taken_before_its_time(spill: bool) -> None:
     if spill:
         fed(lanes, [recorded(1, "a", 1)])
     assert taken(lanes).attempts == 0
+
+
+@pytest.mark.parametrize("spill", [False, True])
+def test_an_event_behind_one_that_is_not_wanted_keeps_its_count_when_it_is_read_back(spill: bool) -> None:
+    lanes = Lanes(64, 1000)
+    events = [recorded(seq, "a", seq) for seq in (1, 2, 3, 4)]
+    lanes.offer(events[0])
+    lane = taken(lanes)
+    lanes.offer(events[1])
+    lanes.pass_over(events[2])
+    lanes.offer(events[3])
+    lanes.passed(lane)
+    lanes.passed(taken(lanes))
+    lane.attempts = 4
+    assert taken(lanes).events == [events[3]]
+    if spill:
+        lanes.wait(lane, 5.0, spill=True)
+    else:
+        lanes.back(lane)
+    lanes.wake(5.0)
+    assert lanes.hungry() is lane
+    assert lanes.feed(lane, [event for event in events if event.seq > lane.done_seq], wanted) == 0
+    assert taken(lanes).attempts == 4
+    assert (lanes.held, lanes.pending) == (1, 1)
 
 
 def test_an_event_that_was_expunged_is_sent_as_it_is_now() -> None:

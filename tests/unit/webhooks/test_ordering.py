@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Literal
 
 import pytest
 
 from callboard.testing.deliveries import QUICK, SETTINGS, House, eventually, house
 from callboard.testing.receiver import FAILURE, OK, Answer, Delivery, Receiver, status
+from callboard.webhooks.attempts import attempts_of_event
 from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.health import HealthPolicy
 from callboard.webhooks.manner import SPREAD, Manner
@@ -83,6 +85,49 @@ async def test_the_ordering_is_changed_while_events_wait_and_none_is_lost(
         assert {delivery.id for delivery in receiver.accepted} == {event.id for event in home.committed}
         if after == "session":
             assert all(seqs == sorted(seqs) for seqs in receiver.first_seqs().values())
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+@pytest.mark.parametrize("there_and_back", [False, True])
+async def test_when_order_is_wanted_again_what_was_accepted_ahead_of_one_that_is_due_is_not_sent_again(
+    database_url: str, restarts: bool, there_and_back: bool
+) -> None:
+    due = {2, 5, 13}  # 5 and 13 are in one of the eight lanes
+    settings = replace(SETTINGS, per_lane=4)
+    async with Receiver() as receiver, AsyncExitStack() as end:
+        receiver.behaviour = lambda delivery: status(422) if delivery.seq in due else OK
+        home = await end.enter_async_context(house(database_url, settings=settings))
+        endpoint = await home.endpoint(receiver, delivery=NONE)
+        for _ in range(40):
+            await home.commit("s1")
+        events = {event.seq: event.id for event in home.committed}
+        await receiver.until_accepted(sum(seq % SPREAD not in {2, 5} for seq in events))
+        await eventually(partial(tried, home, events[5]))
+        for manner in (Manner(), NONE, Manner()) if there_and_back else (Manner(),):
+            await home.endpoints.update(endpoint.id, EndpointRequest(delivery=manner))
+            await eventually(lambda: home.dispatcher.in_step)
+        if restarts:
+            await end.pop_all().aclose()
+            home = await end.enter_async_context(house(database_url, settings=settings))
+        due.clear()
+        switched = len(receiver.accepted)
+        for _ in range(5):
+            await home.commit("s1")
+        await receiver.until_accepted(45)
+        await eventually(lambda: not home.gauges(endpoint).pending)
+        seqs = [delivery.seq for delivery in receiver.accepted]
+        assert sorted(seqs) == list(range(1, 46)), "each once"
+        assert seqs[switched:] == sorted(seqs[switched:]), "in order from the switch on"
+        await end.pop_all().aclose()  # what is recorded is durable
+        home = await end.enter_async_context(house(database_url, settings=settings))
+        for seq in (2, 5, 13):
+            made = await attempts_of_event(home.database, events[seq])
+            assert [attempt.number for attempt in made] == list(range(1, len(made) + 1))
+            assert [bool(attempt.error) for attempt in made] == [True] * (len(made) - 1) + [False]
+
+
+async def tried(home: House, event_id: str) -> bool:
+    return len(await attempts_of_event(home.database, event_id)) > 1
 
 
 @pytest.mark.parametrize("ordering", ["session", "none"])

@@ -26,6 +26,7 @@ from callboard.webhooks.endpoint import Endpoint, EndpointRequest
 from callboard.webhooks.endpoints import Endpoints
 from callboard.webhooks.gauges import Settings
 from callboard.webhooks.health import HealthPolicy
+from callboard.webhooks.manner import Manner
 from callboard.webhooks.retry import RetryPolicy
 from callboard.webhooks.room_hooks import ROOMS, RoomHooks
 from callboard.webhooks.sender import SenderSettings
@@ -234,6 +235,35 @@ async def test_a_lane_that_waits_goes_over_with_its_shard(postgresql_url: str) -
         receiver.behaviour = lambda _: OK
         await receiver.until_accepted(9)
         check(receiver, committed)
+
+
+async def test_order_is_wanted_again_while_shards_change_hands_and_nothing_is_sent_twice(postgresql_url: str) -> None:
+    streams, due = [f"s{number}" for number in range(12)], {2}
+    settings = replace(SETTINGS, lease=10.0)  # nobody is taken for dead, as that would repeat what was under way
+    async with Receiver() as receiver, node(postgresql_url, settings) as one:
+        receiver.behaviour = lambda delivery: status(422) if delivery.seq in due else OK
+        made = await endpoint(one, receiver, delivery=Manner(ordering="none"))
+        committed = [await one.commit(stream) for stream in streams * 10]
+        await receiver.until_accepted(len(streams) * 8)  # all but 2 and 10, which is in the same lane
+        await one.endpoints.update(made.id, EndpointRequest(delivery=Manner()))
+        async with node(postgresql_url, settings) as two:
+            await shared(one, two)
+
+            async def in_step() -> bool:
+                known = two.endpoints.get(made.id)
+                return (
+                    known is not None and known.delivery == Manner() and all(of.dispatcher.shards for of in (one, two))
+                )
+
+            await eventually(in_step)
+            due.clear()
+            switched = len(receiver.accepted)
+            committed += [await of.commit(stream) for of in (one, two) for stream in streams]
+            await receiver.until_accepted(len(committed))
+            assert sorted(delivery.id for delivery in receiver.accepted) == sorted(event.id for event in committed)
+            for stream in streams:
+                seqs = [delivery.seq for delivery in receiver.accepted[switched:] if delivery.stream == stream]
+                assert seqs == [2, 10, 11, 12]
 
 
 async def test_rooms_own_webhooks_change_hands_as_endpoints_do(postgresql_url: str) -> None:

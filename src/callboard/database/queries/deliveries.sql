@@ -32,6 +32,18 @@ SELECT shard, owner, epoch
 FROM delivery_shard
 ORDER BY shard
 
+-- For the events of a stream, or of one of `:width` parts of it, between two seqs: what a lane has to know of them.
+-- name: attempts_of_stretch
+SELECT event.id, attempt.number, attempt.at, attempt.error
+FROM event
+JOIN attempt
+    ON attempt.event_id = event.id AND attempt.endpoint_id = :endpoint_id
+WHERE event.stream = :stream
+  AND event.seq > :after
+  AND event.seq <= :upto
+  AND event.seq % :width = :part
+ORDER BY event.seq, attempt.number
+
 -- name: attempts_of_event
 SELECT attempt.event_id, attempt.endpoint_id, number, at, status, error, seconds, next_at, attempt.version, bytes,
     remote, dns, connect, tls, first_byte, answer, coalesce(head, '')
