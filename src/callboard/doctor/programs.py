@@ -17,6 +17,8 @@ from callboard.meeting import load
 
 SECONDS: Final = 10.0
 """For a program to say its version."""
+NEEDED: Final = {"encoder": ("libx264", "aac"), "decoder": ("libopus",)}
+"""Of FFmpeg, for recordings."""
 FILES_NEEDED: Final = 4096
 """Open files: two sockets for each client, four for its media, and the webhooks' connections."""
 
@@ -40,12 +42,15 @@ async def ffmpeg() -> Finding:
         return care(
             "FFmpeg", "it was not found, or does not run", "apt install ffmpeg: no recording is made without it"
         )
-    encoders = await _said(path, "-hide_banner", "-encoders", whole=True) or ""
-    missing = [name for name in ("libx264", "aac") if f" {name} " not in encoders]
+    missing = [
+        f"{role} {name}"
+        for role, names in NEEDED.items()
+        for known in [await _said(path, "-hide_banner", f"-{role}s", whole=True) or ""]
+        for name in names
+        if f" {name} " not in known
+    ]
     if missing:
-        return care(
-            "FFmpeg", f"{path} has no encoder {', '.join(missing)}", "install a build that has: apt install ffmpeg"
-        )
+        return care("FFmpeg", f"{path} has no {', no '.join(missing)}", "install a build that has: apt install ffmpeg")
     return well("FFmpeg", f"{path}: {said.partition(' Copyright')[0]}")
 
 

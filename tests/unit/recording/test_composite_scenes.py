@@ -169,8 +169,11 @@ def test_many_sounds_are_mixed_in_parts_first() -> None:
     parts = part_tasks(mix)
     assert [part.inputs.count("-i") for part in parts] == [MOST_INPUTS, MOST_INPUTS, 1]
     assert all("alimiter" not in part.graph for part in parts)
+    assert parts[0].inputs[:2] == ("-c:a", "libopus"), "captures are decoded by what conceals losses"
+    assert parts[0].inputs.count("libopus") == MOST_INPUTS
     whole = sound_task(mix, ["/a", "/b", "/c"])
     assert whole.inputs.count("-i") == 3
+    assert "libopus" not in whole.inputs, "what was mixed is PCM"
     assert "amix=inputs=4:duration=first:normalize=0,alimiter" in whole.graph
     assert part_tasks(Mix(0, 1, clips[:MOST_INPUTS])) == []
 

@@ -5,6 +5,8 @@ Owns: `Mix`, `mixes_of`, `sound_task`, `part_tasks`.
 Always holds: a chunk has exactly its number of samples, with silence where nobody speaks; whatever is decoded is placed
 by its timestamps. Nothing is scaled down because many are there, a limiter keeps the sum from clipping. No more than
 `MOST_INPUTS` files are open at the same time: what is more is mixed in parts first, without loss (32 bit floats).
+Captures are decoded with libopus: it conceals packets that were lost (`capture/opus.py`: `absent`), where FFmpeg's own
+decoder drops by 12 dB.
 """
 
 from __future__ import annotations
@@ -18,6 +20,8 @@ from callboard.recording.composite.look import SOUND_RATE
 from callboard.recording.composite.picture import Task
 
 MOST_INPUTS = 24
+DECODER = ("-c:a", "libopus")
+"""Of captures, which are Opus all."""
 LIMIT = 0.9
 """Of full scale: what the encoder adds stays below it."""
 _BEFORE = 0.5
@@ -47,7 +51,7 @@ def part_tasks(mix: Mix) -> list[Task]:
     if len(mix.clips) <= MOST_INPUTS:
         return []
     groups = [mix.clips[n : n + MOST_INPUTS] for n in range(0, len(mix.clips), MOST_INPUTS)]
-    return [_mixed(Mix(mix.first, mix.last, group), ("-c:a", "pcm_f32le"), "") for group in groups]
+    return [_mixed(Mix(mix.first, mix.last, group), DECODER, ("-c:a", "pcm_f32le"), "") for group in groups]
 
 
 def sound_task(mix: Mix, parts: Sequence[str] = ()) -> Task:
@@ -55,17 +59,19 @@ def sound_task(mix: Mix, parts: Sequence[str] = ()) -> Task:
     limiter = f",alimiter=limit={LIMIT}:level=false:latency=true"
     encoder = ("-c:a", "flac", "-sample_fmt", "s16")
     begin = mix.first / SOUND_RATE
-    clips = tuple(Clip(part, begin, mix.last / SOUND_RATE) for part in parts) or mix.clips
-    return _mixed(Mix(mix.first, mix.last, clips), encoder, limiter)
+    if not parts:
+        return _mixed(mix, DECODER, encoder, limiter)
+    mixed = tuple(Clip(part, begin, mix.last / SOUND_RATE) for part in parts)
+    return _mixed(Mix(mix.first, mix.last, mixed), (), encoder, limiter)
 
 
-def _mixed(mix: Mix, encoder: tuple[str, ...], after: str) -> Task:
+def _mixed(mix: Mix, decoder: tuple[str, ...], encoder: tuple[str, ...], after: str) -> Task:
     begin, samples = mix.first / SOUND_RATE, mix.last - mix.first
     whole = f"apad=whole_len={samples},atrim=end_sample={samples}"
     inputs: list[str] = []
     chains = [f"anullsrc=r={SOUND_RATE}:cl=stereo,atrim=end_sample={samples},aformat=sample_fmts=fltp[0]"]
     for number, clip in enumerate(mix.clips):
-        inputs += _input(clip, begin)
+        inputs += [*decoder, *_input(clip, begin)]
         chains.append(
             f"[{number}:a]aresample={SOUND_RATE}:async=1000:first_pts=0,"
             f"aformat=sample_fmts=fltp:channel_layouts=stereo,{whole}[c{number}]"
