@@ -111,8 +111,12 @@ class Endpoints:
             log.info("secrets of %d webhook endpoints were encrypted with the current master key", len(stale))
 
     async def refresh(self) -> None:
-        """Read again what other nodes may have changed, and tell of it. Raises what `Database.fetch` raises."""
-        await self._whole(self._refresh())
+        """Read again what other nodes may have changed, and tell of it. Raises what `Database.fetch` raises.
+
+        A caller that is cancelled ends it: nothing goes on after the database is closed.
+        """
+        async with self._changing:
+            await self._reread()
 
     def all(self) -> list[Endpoint]:
         """Every endpoint, oldest first."""
@@ -242,10 +246,6 @@ class Endpoints:
         await self._database.commit(Unit(tuple(gone)))
         await forget(self._database, endpoint_id)
         await forget_notices(self._database, endpoint_id)
-
-    async def _refresh(self) -> None:
-        async with self._changing:
-            await self._reread()
 
     async def _reread(self) -> None:
         """Take in what other nodes have changed."""
