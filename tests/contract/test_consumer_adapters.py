@@ -114,7 +114,7 @@ def litestar_app(backend: Backend) -> Any:
     async def batches(events: NamedDependency[list[Event[Any]]]) -> None:
         backend.batches.append(events)
 
-    return litestar.Litestar([hook, batches])
+    return litestar.Litestar([hook, batches], logging_config=None)
 
 
 def flask_app(backend: Backend) -> Any:

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def client(folder: Path) -> Iterator[Client]:
-    with TestClient(Litestar(meeting_handlers(load(folder)))) as client:
+    with TestClient(Litestar(meeting_handlers(load(folder)), logging_config=None)) as client:
         yield client
 
 
@@ -48,7 +48,9 @@ def test_the_policy_names_the_websocket_of_the_host_that_was_asked(client: Clien
 
 
 def test_a_public_address_is_named_instead(folder: Path) -> None:
-    with TestClient(Litestar(meeting_handlers(load(folder), "wss://rooms.example.org/ws"))) as client:
+    with TestClient(
+        Litestar(meeting_handlers(load(folder), "wss://rooms.example.org/ws"), logging_config=None)
+    ) as client:
         policy = client.get("/meeting/abc").headers["content-security-policy"]
     assert "connect-src 'self' wss://rooms.example.org;" in policy
 
@@ -89,7 +91,7 @@ def test_a_head_request_has_the_headers_only(client: Client) -> None:
 def test_without_a_build_the_page_says_how_to_get_one(tmp_path: Path) -> None:
     built = load(tmp_path)
     assert built is None
-    with TestClient(Litestar(meeting_handlers(built))) as client:
+    with TestClient(Litestar(meeting_handlers(built), logging_config=None)) as client:
         page = client.get("/meeting/abc-defg-hij")
         assert page.status_code == 503
         assert "make meeting" in page.text

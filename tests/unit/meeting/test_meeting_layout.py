@@ -57,7 +57,9 @@ async def served(tmp_path: Path) -> AsyncIterator[Served]:
     workspace = await store.open_workspace(secrets.token_bytes)
     tokens = Tokens(workspace, clock, ids)
     room = await store.create_room(RoomRequest(name="elsinore"))
-    app = Litestar([layout_handler(tokens, store, workspace.app_id)], exception_handlers={Refusal: refused})
+    app = Litestar(
+        [layout_handler(tokens, store, workspace.app_id)], exception_handlers={Refusal: refused}, logging_config=None
+    )
     async with AsyncTestClient(app) as http:
         yield Served(http, tokens, room.id)
     await database.close()
