@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import importlib
+import logging
 import random
 import re
 import shutil
@@ -164,6 +165,18 @@ def asgi(app: Any) -> Iterator[int]:
         thread.join(30)
 
 
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """An application may set up logging for its process (Litestar's does): not for the tests after this one."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    for handler in [one for one in root.handlers if one not in handlers]:
+        root.removeHandler(handler)
+    root.setLevel(level)
+
+
+@pytest.mark.usefixtures("own_logging")
 @pytest.mark.parametrize(("framework", "served"), [("fastapi", asgi), ("litestar", asgi), ("flask", wsgi)])
 def test_the_applications_for_frameworks_receive(
     framework: str, served: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
