@@ -244,7 +244,7 @@ async def test_no_more_than_the_set_rate_is_sent(home: Home) -> None:
 async def test_a_cancelled_replay_sends_no_more_and_says_how_far_it_came(home: Home) -> None:
     await home.events(50)
     await home.endpoint()
-    service = await home.service(per_second=50.0)
+    service = await home.service(per_second=10.0)
     view, _ = await service.desk.start(home.wanted(status=Status.ALL), "d")
     await home.receiver.until_accepted(5)
     view = await service.desk.cancel(view.replay.id)
