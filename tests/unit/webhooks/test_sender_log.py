@@ -180,6 +180,7 @@ async def test_an_endpoint_that_is_gone_is_disabled_and_its_events_wait(
         disabled: list[bool] = []
         home.endpoints.watch(lambda _: disabled.append(True))
         event = await home.commit()
+        await receiver.until(lambda: bool(receiver.deliveries))  # else another one may be the first to be told so
         while not disabled:
             await home.ledger.commit(joined("other", RandomIds(), SystemClock()))
         now = home.endpoints.get(endpoint.id)
