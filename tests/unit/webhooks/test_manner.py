@@ -80,7 +80,7 @@ async def test_an_attempt_takes_as_long_as_the_endpoint_wants_it_to(database_url
         endpoint = await home.endpoint(receiver, delivery=Manner(timeout_seconds=0.25))
         await home.commit("s1")
         await eventually(lambda: home.gauges(endpoint).failed_attempts > 0)
-        await home.endpoints.update(endpoint.id, EndpointRequest(delivery=Manner(timeout_seconds=5.0)))
+        await home.endpoints.update(endpoint.id, EndpointRequest(delivery=Manner(timeout_seconds=30.0)))
         before = home.gauges(endpoint).failed_attempts
         receiver.behaviour = lambda _: status(200, delay=0.8)
         await receiver.until_accepted(1)
