@@ -42,13 +42,10 @@ async def ffmpeg() -> Finding:
         return care(
             "FFmpeg", "it was not found, or does not run", "apt install ffmpeg: no recording is made without it"
         )
-    missing = [
-        f"{role} {name}"
-        for role, names in NEEDED.items()
-        for known in [await _said(path, "-hide_banner", f"-{role}s", whole=True) or ""]
-        for name in names
-        if f" {name} " not in known
-    ]
+    missing: list[str] = []
+    for role, names in NEEDED.items():
+        known = await _said(path, "-hide_banner", f"-{role}s", whole=True) or ""
+        missing += [f"{role} {name}" for name in names if f" {name} " not in known]
     if missing:
         return care("FFmpeg", f"{path} has no {', no '.join(missing)}", "install a build that has: apt install ffmpeg")
     return well("FFmpeg", f"{path}: {said.partition(' Copyright')[0]}")

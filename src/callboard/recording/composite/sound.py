@@ -6,7 +6,7 @@ Always holds: a chunk has exactly its number of samples, with silence where nobo
 by its timestamps. Nothing is scaled down because many are there, a limiter keeps the sum from clipping. No more than
 `MOST_INPUTS` files are open at the same time: what is more is mixed in parts first, without loss (32 bit floats).
 Captures are decoded with libopus: it conceals packets that were lost (`capture/opus.py`: `absent`), where FFmpeg's own
-decoder drops by 12 dB.
+decoder drops out.
 """
 
 from __future__ import annotations
